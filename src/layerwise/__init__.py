@@ -1,0 +1,87 @@
+"""Layerwise: deep autoencoders, and the art of training them layer by layer.
+
+Everything named here is imported when it is first used, so that `import layerwise` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from layerwise import corruptions, data, diagnostics, models, optim, penalties, recipes, report, training
+    from layerwise.data import Schema, read
+    from layerwise.errors import (
+        CheckpointError,
+        InputError,
+        LayerwiseError,
+        ModelFileError,
+        ResourceError,
+        TrainingDiverged,
+    )
+    from layerwise.estimators import DeepAutoencoder
+    from layerwise.models import Dense, Layer
+    from layerwise.optim import FirstOrder, HessianFree, Problem
+    from layerwise.runtime import Runtime
+    from layerwise.training import History, Objective, Phase, fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "DeepAutoencoder",
+    "Dense",
+    "FirstOrder",
+    "HessianFree",
+    "History",
+    "InputError",
+    "Layer",
+    "LayerwiseError",
+    "ModelFileError",
+    "Objective",
+    "Phase",
+    "Problem",
+    "ResourceError",
+    "Runtime",
+    "Schema",
+    "TrainingDiverged",
+    "corruptions",
+    "data",
+    "diagnostics",
+    "fit",
+    "models",
+    "optim",
+    "penalties",
+    "read",
+    "recipes",
+    "report",
+    "training",
+]
+
+_HOMES = {
+    "data": ("Schema", "read"),
+    "errors": (
+        "CheckpointError",
+        "InputError",
+        "LayerwiseError",
+        "ModelFileError",
+        "ResourceError",
+        "TrainingDiverged",
+    ),
+    "estimators": ("DeepAutoencoder",),
+    "models": ("Dense", "Layer"),
+    "optim": ("FirstOrder", "HessianFree", "Problem"),
+    "runtime": ("Runtime",),
+    "training": ("History", "Objective", "Phase", "fit"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'layerwise' has no attribute {name!r}")
+    for home, names in _HOMES.items():
+        if name in names:
+            return vars(importlib.import_module(f"layerwise.{home}"))[name]
+    return importlib.import_module(f"layerwise.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "__version__"})

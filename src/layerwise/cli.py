@@ -1,0 +1,252 @@
+"""The command line. Nothing heavy is imported before a verb runs."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from layerwise.errors import InputError, LayerwiseError
+
+__all__ = ["app", "main"]
+
+EXAMPLES = """\b
+Examples:
+  layerwise fit table.csv --code 5 -o model
+  layerwise transform model table.csv -o codes.csv
+  layerwise report model table.csv -o report.html
+"""
+
+app = typer.Typer(
+    help="Deep autoencoders: a short code for each row, a faithful reconstruction, and an honest comparison with PCA.",
+    epilog=EXAMPLES,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[str, typer.Argument(help="A table, an array, a folder of pictures, or a named data set.")]
+Model = Annotated[Path, typer.Argument(help="A model folder, made by fit.")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the files of named data sets are.")]
+Label = Annotated[str | None, typer.Option(help="A column that is not learned, but colours the map of codes.")]
+Drop = Annotated[str | None, typer.Option(help="Columns to leave out, separated by commas.")]
+Member = Annotated[str | None, typer.Option(help="Which array of an .npz file.")]
+Seed = Annotated[int, typer.Option(help="Of everything random: the same seed gives the same model.")]
+Device = Annotated[str, typer.Option(help='"auto", "cpu", "cuda:1" or "mps".')]
+Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Tell more; a traceback where something fails.")]
+
+
+@app.command(epilog="Example: layerwise fit table.csv --code 5 --hidden 512,256 -o model --report report.html")
+def fit(
+    data: Data,
+    *,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The model folder to write.")] = None,
+    code: Annotated[
+        int | None, typer.Option("--code", "--n-components", help="Size of the code; by default a third of the columns.")
+    ] = None,
+    hidden: Annotated[
+        str, typer.Option("--hidden", "--hidden-layer-sizes", help="Widths from input to code, like 1000,500,250.")
+    ] = "auto",
+    scaling: Annotated[str, typer.Option(help='"auto", "standard", "minmax" or "none".')] = "auto",
+    label: Label = None,
+    drop: Drop = None,
+    member: Member = None,
+    data_dir: DataDir = None,
+    max_epochs: Annotated[int | None, typer.Option("--epochs", "--max-epochs", help="By default chosen by the rows.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="By default chosen by the rows.")] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Annotated[str, typer.Option(help='"auto", "float32" or "bf16".')] = "auto",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="An argument of the recipe, like --set lr=0.001; may be repeated.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML or JSON file of recipe arguments.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the recipe and stop.")] = False,
+    codes: Annotated[Path | None, typer.Option(help="Also write the code of every row here.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Also write a report page here.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train a deep autoencoder on DATA and compare it with PCA on rows it has not seen."""
+    from layerwise import commands
+
+    options = commands.FitOptions(
+        source=commands.DataOptions(data, data_dir, label, _names(drop), member),
+        output=output,
+        code=code,
+        hidden=hidden,
+        scaling=scaling,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        seed=seed,
+        device=device,
+        precision=precision,
+        recipe=commands.recipe_settings(settings or [], config),
+        codes=codes,
+        report=report,
+        progress=not quiet,
+    )
+    if dry_run:
+        _out(commands.dry_run(options), as_json)
+        return
+    result = commands.fit(options)
+    _out(result.metrics if as_json else ("" if quiet else result.summary), as_json)
+    if result.interrupted:
+        raise typer.Exit(130)
+
+
+@app.command(epilog="Example: layerwise transform model table.csv -o codes.parquet")
+def transform(
+    model: Model,
+    data: Data,
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="csv, tsv, parquet, feather, npy or npz.")],
+    data_dir: DataDir = None,
+    member: Member = None,
+    device: Device = "auto",
+    verbose: Verbose = False,
+) -> None:
+    """Write the code of each row of DATA."""
+    from layerwise import commands
+
+    commands.transform(model, commands.DataOptions(data, data_dir, member=member), output=output, device=device)
+
+
+@app.command(epilog="Example: layerwise reconstruct model table.csv -o reconstructed.csv")
+def reconstruct(
+    model: Model,
+    data: Data,
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A file, or a folder for pictures.")],
+    data_dir: DataDir = None,
+    member: Member = None,
+    device: Device = "auto",
+    verbose: Verbose = False,
+) -> None:
+    """Write each row of DATA as it comes back from its code."""
+    from layerwise import commands
+
+    commands.reconstruct(model, commands.DataOptions(data, data_dir, member=member), output=output, device=device)
+
+
+@app.command(epilog="Example: layerwise evaluate model table.csv --json")
+def evaluate(
+    model: Model,
+    data: Data,
+    *,
+    data_dir: DataDir = None,
+    member: Member = None,
+    device: Device = "auto",
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Compare the model with PCA and the column means on the rows of DATA."""
+    from layerwise import commands
+
+    metrics, summary = commands.evaluate(model, commands.DataOptions(data, data_dir, member=member), device=device)
+    _out(metrics if as_json else summary, as_json)
+
+
+@app.command(epilog="Example: layerwise report model table.csv -o report.html")
+def report(
+    model: Model,
+    data: Annotated[str | None, typer.Argument(help="Rows to show; by default those held out in fit.")] = None,
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")],
+    label: Label = None,
+    data_dir: DataDir = None,
+    member: Member = None,
+    device: Device = "auto",
+    verbose: Verbose = False,
+) -> None:
+    """Write one self-contained HTML page that shows how good the model is."""
+    from layerwise import commands
+
+    source = None if data is None else commands.DataOptions(data, data_dir, label, member=member)
+    commands.report(model, source, output=output, device=device)
+
+
+@app.command(epilog="Example: layerwise info model --json")
+def info(model: Model, *, as_json: Json = False, verbose: Verbose = False) -> None:
+    """Tell what is in a model folder."""
+    from layerwise import commands
+
+    _out(commands.info(model), as_json)
+
+
+@app.command(epilog="Example: layerwise datasets")
+def datasets(*, as_json: Json = False, verbose: Verbose = False) -> None:
+    """List the data sets that go by a name."""
+    from layerwise import commands
+
+    _out(commands.list_datasets(), as_json)
+
+
+def main() -> None:
+    """Run the command line; every expected failure is one line on standard error.
+
+    Exit codes: 0 done, 1 it failed, 2 wrong use or unusable input, 130 interrupted.
+    """
+    verbose = bool({"-v", "--verbose"} & set(sys.argv))
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR if "--quiet" in sys.argv else logging.WARNING,
+        format="layerwise: %(message)s",
+        stream=sys.stderr,
+    )
+    sys.exit(_run(verbose))
+
+
+def _run(verbose: bool) -> int:
+    from typer.exceptions import TyperException
+
+    try:
+        code = app(standalone_mode=False, prog_name="layerwise")
+        return code if isinstance(code, int) else 0
+    except TyperException as error:
+        return _fail(error.format_message() + " See layerwise --help.", error.exit_code)
+    except LayerwiseError as error:
+        if verbose:
+            logging.getLogger(__name__).info("details", exc_info=True)
+        return _fail(str(error), 2 if isinstance(error, InputError) else 1)
+    except BrokenPipeError:
+        # The reader of our output left; a second complaint at exit is not wanted either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; nothing was written.", 130)
+    except MemoryError:
+        return _fail("not enough memory. Use fewer rows, or a smaller --batch-size and --hidden.", 1)
+    except Exception as error:
+        if verbose:
+            raise
+        reason = " ".join(str(error).split())[:300]
+        return _fail(f"unexpected {type(error).__name__}: {reason}. Run again with -v for the details.", 1)
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write("layerwise: " + " ".join(message.split()) + "\n")
+    return code
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(part for part in (text or "").split(",") if part)
+
+
+def _out(value: Any, as_json: bool) -> None:
+    """Print plain text, or a value as JSON; a list of rows becomes a table."""
+    if as_json:
+        sys.stdout.write(json.dumps(value, indent=1) + "\n")
+    elif isinstance(value, str):
+        sys.stdout.write(value + "\n" if value else "")
+    else:
+        from rich.console import Console
+
+        from layerwise.commands import as_table
+
+        Console().print(as_table(value))

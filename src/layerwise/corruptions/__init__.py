@@ -1,0 +1,5 @@
+"""What is done to the input."""
+
+from layerwise.corruptions.noise import Compose, Corruption, GaussianNoise, Masking, SaltAndPepper
+
+__all__ = ["Compose", "Corruption", "GaussianNoise", "Masking", "SaltAndPepper"]

@@ -1,0 +1,122 @@
+"""What is done to the input before the model sees it; the target stays clean."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from layerwise.errors import InputError
+
+__all__ = ["Compose", "Corruption", "GaussianNoise", "Masking", "SaltAndPepper"]
+
+
+class Corruption(ABC):
+    """A random change of a batch, the same one for the same generator; level 0 is the identity."""
+
+    @abstractmethod
+    def __call__(self, x: Float[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
+        """The corrupted copy; `x` itself is left as it is."""
+
+
+@final
+@dataclass(frozen=True)
+class Masking(Corruption):
+    """Sets each feature to 0 with probability `level`.
+
+    Source: Vincent et al. 2010, section 3.3 ("masking noise").
+
+    >>> Masking(1.0)(torch.ones(1, 3), torch.Generator())
+    tensor([[0., 0., 0.]])
+    """
+
+    level: float
+
+    def __post_init__(self) -> None:
+        _check_probability("Masking", self.level)
+
+    def __call__(self, x: Float[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
+        """Mask the batch."""
+        return x if self.level == 0 else x * (_uniform(x, generator) >= self.level)
+
+
+@final
+@dataclass(frozen=True)
+class GaussianNoise(Corruption):
+    """Adds normal noise of standard deviation `level`, in the units of the scaled features.
+
+    Source: Vincent et al. 2010, section 3.3.
+
+    >>> GaussianNoise(0.0)(torch.ones(1, 3), torch.Generator())
+    tensor([[1., 1., 1.]])
+    """
+
+    level: float
+
+    def __post_init__(self) -> None:
+        if not self.level >= 0:
+            raise InputError(f"the level of GaussianNoise must be at least 0; got {self.level}.")
+
+    def __call__(self, x: Float[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
+        """Add the noise."""
+        if self.level == 0:
+            return x
+        return x + self.level * torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+
+
+@final
+@dataclass(frozen=True)
+class SaltAndPepper(Corruption):
+    """Sets each feature with probability `level` to the least or the largest value of the batch, by a fair coin.
+
+    Source: Vincent et al. 2010, section 3.3.
+
+    >>> x = torch.tensor([[0.0, 0.5, 1.0]])
+    >>> bool(((SaltAndPepper(1.0)(x, torch.Generator()) - 0.5).abs() == 0.5).all())
+    True
+    """
+
+    level: float
+
+    def __post_init__(self) -> None:
+        _check_probability("SaltAndPepper", self.level)
+
+    def __call__(self, x: Float[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
+        """Salt and pepper the batch."""
+        if self.level == 0:
+            return x
+        draw = _uniform(x, generator)
+        salted = torch.where(draw < self.level / 2, x.min(), x.max())
+        return torch.where(draw < self.level, salted, x)
+
+
+@final
+@dataclass(frozen=True, init=False)
+class Compose(Corruption):
+    """Several corruptions, one after the other.
+
+    >>> Compose(Masking(1.0), GaussianNoise(0.0))(torch.ones(1, 2), torch.Generator())
+    tensor([[0., 0.]])
+    """
+
+    parts: tuple[Corruption, ...]
+
+    def __init__(self, *parts: Corruption) -> None:
+        object.__setattr__(self, "parts", parts)
+
+    def __call__(self, x: Float[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
+        """Apply all of them."""
+        for part in self.parts:
+            x = part(x, generator)
+        return x
+
+
+def _uniform(x: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.rand(x.shape, generator=generator, device=x.device, dtype=torch.float32)
+
+
+def _check_probability(name: str, level: float) -> None:
+    if not 0 <= level <= 1:
+        raise InputError(f"the level of {name} must be from 0 to 1; got {level}.")

@@ -1,0 +1,203 @@
+"""NumPy's arrays and files."""
+
+import math
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from layerwise.data.arrow import raw_from_arrow
+from layerwise.data.table import Origin, Raw, Table
+from layerwise.errors import InputError, ResourceError
+
+__all__ = ["check_size", "from_numpy", "objects", "one_line", "read_npy", "read_npz"]
+
+MOST_CELLS = 2**40
+NO_OBJECTS = "They are pickles, which can run code; save np.asarray(x, float), or a data frame as parquet."
+
+
+def from_numpy(
+    array: NDArray[Any], *, origin: Origin | None = None, labels: NDArray[Any] | None = None
+) -> Table:
+    """A table from an array of numbers, or of texts or objects with one type a column.
+
+    Raises:
+        InputError: for another number of dimensions, complex numbers, structures, columns of mixed types.
+
+    >>> from_numpy(np.array([["a", 1], ["b", 2]], dtype=object)).column(1).values
+    array([1, 2])
+    """
+    origin = origin or Origin()
+    if isinstance(array, np.ma.MaskedArray):
+        array = np.where(np.ma.getmaskarray(array), np.nan, np.asarray(array, dtype=np.float64))
+    if array.dtype.kind not in "OUS" or array.ndim != 2:
+        return Table.from_array(array, labels=labels, origin=origin)
+    names = tuple(f"x{i}" for i in range(array.shape[1]))
+    raws = tuple(objects(name, array[:, i], origin) for i, name in enumerate(names))
+    return Table(names, raws, labels=labels, origin=origin)
+
+
+def objects(name: str, values: NDArray[Any], origin: Origin) -> Raw:
+    """A column of Python objects, which must be of one type.
+
+    Raises:
+        InputError: names the first cell of another type than the first.
+    """
+    try:
+        return raw_from_arrow(name, pa.array(values.tolist(), from_pandas=True), origin)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+        present = [(i, value) for i, value in enumerate(values.tolist()) if not _missing(value)]
+        number = (int, float, np.number)
+        first = present[0][1] if present else None
+        kind = number if isinstance(first, number) and not isinstance(first, bool) else type(first)
+        others = [(i, value) for i, value in present if not isinstance(value, kind)]
+        if not others:
+            remedy = "Convert it to numbers or text, or drop it."
+            raise origin.error(
+                f"column {name!r} must hold numbers, text or times; {one_line(error)}. {remedy}"
+            ) from error
+        row, value = others[0]
+        also = f" ({len(others):,} such cells)" if len(others) > 1 else ""
+        raise origin.error(
+            f"column {name!r} must hold one type; {first!r} is of type {type(first).__name__}, but "
+            f"{value!r} in {origin.row(row)} is of type {type(value).__name__}{also}. Convert the column, or drop it."
+        ) from error
+
+
+def read_npy(path: Path) -> Table:
+    """A table or pictures from a `.npy` file; pickles are refused.
+
+    Raises:
+        InputError: for a damaged file, or one of objects.
+    """
+    with path.open("rb") as file:
+        _check_header(file, os.path.getsize(path), str(path))
+    return from_numpy(_loaded(path), origin=Origin(str(path)))
+
+
+def read_npz(path: Path, *, member: str | None = None) -> Table:
+    """A table or pictures from one array of a `.npz` file.
+
+    Arguments:
+        path: the file.
+        member: the array; by default `X`, else the only one of two or more dimensions. With `X`, an array `y` of
+            the same length gives the labels.
+
+    Raises:
+        InputError: for a damaged file, one of objects, an array that is not there or is ambiguous.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            headers = {}
+            for info in archive.infolist():
+                if info.filename.endswith(".npy"):
+                    with archive.open(info) as file:
+                        headers[info.filename.removesuffix(".npy")] = _check_header(
+                            file, info.file_size, str(path)
+                        )
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: must be an archive of arrays (np.savez); it is damaged ({one_line(error)})."
+        ) from error
+    name = _member(headers, member, str(path))
+    array = _loaded(path, name)
+    labels = _loaded(path, "y") if name == "X" and headers.get("y") == array.shape[:1] else None
+    return from_numpy(array, origin=Origin(str(path)), labels=labels)
+
+
+def check_size(shape: tuple[int, ...], itemsize: int, source: str) -> None:
+    """Refuse an array before it is read when no machine, or not this one, can hold it.
+
+    Raises:
+        InputError: beyond 2**40 cells.
+        ResourceError: beyond the machine's memory.
+    """
+    cells = math.prod(shape)
+    if cells > MOST_CELLS:
+        raise InputError(
+            f"{source}: at most 2**40 cells can be read; its header says {' x '.join(map(str, shape))}."
+        )
+    if cells * itemsize > (memory := _memory()):
+        needed = f"needs {cells * itemsize / 1e9:,.0f} GB of memory; there are {memory / 1e9:,.0f} GB"
+        raise ResourceError(f"{source}: {needed}. Take fewer rows.")
+
+
+def _missing(value: Any) -> bool:
+    # NaN is the one number unequal to itself; pandas' NA answers no such question with a truth value.
+    return (
+        value is None
+        or type(value).__name__ in ("NAType", "NaTType")
+        or (isinstance(value, float) and value != value)
+    )
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        # Not every system tells; then the limit on cells is the only one.
+        return 8 * MOST_CELLS
+
+
+def _check_header(file: IO[bytes], size: int, source: str) -> tuple[int, ...]:
+    """The shape that an NPY header states, if the rest of the file has that many bytes."""
+    try:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(file)
+    except (ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{source}: must be an array saved by NumPy; it is damaged ({one_line(error)})."
+        ) from error
+    if dtype.hasobject:
+        raise InputError(
+            f"{source}: must hold numbers or text; found an array of Python objects. {NO_OBJECTS}"
+        )
+    check_size(shape, dtype.itemsize, source)
+    expected = file.tell() + math.prod(shape) * dtype.itemsize
+    if size != expected:
+        raise InputError(
+            f"{source}: must have {expected:,} bytes for shape {shape}; found {size:,}. Save it again."
+        )
+    return tuple(shape)
+
+
+def _member(headers: dict[str, tuple[int, ...]], member: str | None, source: str) -> str:
+    sizes = [f"{name} {' x '.join(map(str, shape))}" for name, shape in headers.items()]
+    there = f"it holds {', '.join(sizes) or 'no arrays'}"
+    if member is not None:
+        if member not in headers:
+            raise InputError(f"{source}: there is no array {member!r}; {there}.")
+        return member
+    if "X" in headers:
+        return "X"
+    wide = [name for name, shape in headers.items() if len(shape) >= 2]
+    if len(wide) != 1:
+        raise InputError(f"{source}: {there}. Say which array holds the rows (--member, member=).")
+    return wide[0]
+
+
+def _loaded(path: Path, member: str | None = None) -> NDArray[Any]:
+    try:
+        if member is None:
+            array: NDArray[Any] = np.load(path, allow_pickle=False)
+            return array
+        with np.load(path, allow_pickle=False) as arrays:
+            chosen: NDArray[Any] = arrays[member]
+            return chosen
+    except (ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path}: must hold arrays saved by NumPy; it is damaged ({one_line(error)})."
+        ) from error
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of what another library says."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,0 +1,394 @@
+"""The kinds of columns: how each becomes features of variance 1, and how features become cells again."""
+
+import logging
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from layerwise.data.numbers import numbers, restored, storage
+from layerwise.data.table import Raw
+from layerwise.errors import InputError
+
+__all__ = ["Binary", "Categorical", "Column", "Constant", "Level", "Numeric", "Pixels"]
+
+logger = logging.getLogger(__name__)
+
+Level = bool | int | float | str
+LIMIT = 30.0
+CHUNK = 4096
+# What a column read from a file must be: known fields only, finite numbers.
+STRICT = {"extra": "forbid", "allow_inf_nan": False}
+
+
+def squashed(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    r"""Numbers beyond +-30 compressed smoothly, the others as they are: outliers count, but do not rule.
+
+    .. math:: z \mapsto \operatorname{sign}(z)\,(c + \ln(1 + |z| - c)) \text{ where } |z| > c = 30
+
+    >>> squashed(np.array([-2.0, 1e30])).round(2)
+    array([-2.  , 99.08])
+    """
+    size = np.abs(z)
+    if not len(z) or not np.fmax.reduce(size) > LIMIT:
+        return z
+    excess = np.minimum(np.maximum(size - LIMIT, 0.0), np.finfo(np.float64).max)
+    return np.where(size > LIMIT, np.copysign(LIMIT + np.log1p(excess), z), z)
+
+
+def unsquashed(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of `squashed`.
+
+    >>> unsquashed(squashed(np.array([-2.0, 1e6]))).round(3)
+    array([-2.e+00,  1.e+06])
+    """
+    # exp(600) is far beyond any cell that is let in, and finite.
+    excess = np.clip(np.abs(z) - LIMIT, 0.0, 600.0)
+    return np.where(np.abs(z) > LIMIT, np.copysign(LIMIT + np.expm1(excess), z), z)
+
+
+@final
+@dataclass(frozen=True)
+class Numeric:
+    r"""Numbers, dates or times: one feature.
+
+    .. math::
+
+        x = (\operatorname{squashed}(z) - \text{shift}) / \text{spread},
+        \quad z = (\text{number} - \text{origin} - \text{center}) / \text{scale}
+
+    so that x has mean 0 and variance 1 over the training cells, and outliers stay of the order of 30.
+
+    Attributes:
+        name: the column's name.
+        center: "standard" takes the mean without outliers, "minmax" the least.
+        scale: "standard" takes the standard deviation without outliers, "minmax" the range.
+        dtype: the source's type, as in `Raw`.
+        origin: the whole number that numbers are counted from (`numbers.origin_of`).
+        shift: the mean after squashing; 0 where no cell was an outlier.
+        spread: the standard deviation after squashing; 1 where no cell was an outlier.
+        scaling: "none" leaves the numbers as they are, outliers too.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    name: str
+    center: float
+    scale: float
+    dtype: str = "float64"
+    origin: int = 0
+    shift: float = 0.0
+    spread: float = 1.0
+    scaling: Literal["standard", "minmax", "none"] = "standard"
+    kind: Literal["numeric"] = "numeric"
+
+    def __post_init__(self) -> None:
+        _check_scale(self.name, self.scale)
+        _check_scale(self.name, self.spread)
+
+    @property
+    def width(self) -> int:
+        """One feature."""
+        return 1
+
+    def bytes(self, raw: Raw) -> "ByteColumn | None":
+        """The cells as they are, where they have 8 bits and none needs squashing; else None."""
+        if (
+            raw.levels is not None
+            or raw.values.dtype.kind not in "biu"
+            or raw.values.dtype.itemsize > 1
+            or self.origin
+        ):
+            return None
+        ends = (np.array([raw.values.min(), raw.values.max()], dtype=np.float64) - self.center) / self.scale
+        if self.scaling != "none" and np.abs(ends).max() > LIMIT:
+            return None
+        values, shift = eight_bits(raw.values)
+        center = self.center + self.shift * self.scale + shift
+        return ByteColumn(values, raw.present(), center, self.scale * self.spread)
+
+    def scaled(self, raw: Raw) -> NDArray[np.float32]:
+        """The cells as a feature, NaN where missing."""
+        z = (numbers(raw, self.origin) - self.center) / self.scale
+        squeezed = z if self.scaling == "none" else squashed(z)
+        return ((squeezed - self.shift) / self.spread).astype(np.float32)
+
+    def decode(self, x: NDArray[np.float64]) -> Raw:
+        """The feature, shape (rows, 1), as cells of the source's type."""
+        z = x[:, 0] * self.spread + self.shift
+        z = z if self.scaling == "none" else unsquashed(z)
+        return Raw(
+            self.name, restored(z * self.scale + self.center, self.dtype, self.origin), dtype=self.dtype
+        )
+
+
+@final
+@dataclass(frozen=True)
+class Binary:
+    """Two levels: x = (t - center) / scale, with t = 0 for the first and 1 for the second, one feature.
+
+    A number that is neither continues the line through both; a text that is neither counts as missing.
+
+    Attributes:
+        name: the column's name.
+        levels: the two values, in ascending order.
+        center: the share p of the second level; 0 without standardizing.
+        scale: sqrt(p (1 - p)); 1 without standardizing.
+        dtype: the source's type, as in `Raw`.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    name: str
+    levels: tuple[Level, Level]
+    center: float = 0.0
+    scale: float = 1.0
+    dtype: str = "float64"
+    kind: Literal["binary"] = "binary"
+
+    def __post_init__(self) -> None:
+        _check_scale(self.name, self.scale)
+        _check_levels(self.name, self.levels)
+
+    @property
+    def width(self) -> int:
+        """One feature."""
+        return 1
+
+    def bytes(self, raw: Raw) -> "ByteColumn | None":
+        """The cells as 0 and 1; None where a number is neither level."""
+        if isinstance(self.levels[0], str) or raw.levels is not None:
+            codes = level_codes(raw, self.levels)
+            unseen = codes == 2
+            if unseen.any():
+                logger.warning(
+                    "column %r: %d cells of unknown levels count as missing", self.name, unseen.sum()
+                )
+            return ByteColumn(
+                (codes == 1).astype(np.uint8), _unless_all((codes >= 0) & ~unseen), self.center, self.scale
+            )
+        t = self._line(raw)
+        second, present = t == 1, raw.present()
+        known = second | (t == 0)
+        if not (known if present is None else known | ~present).all():
+            return None
+        return ByteColumn(second.astype(np.uint8), present, self.center, self.scale)
+
+    def scaled(self, raw: Raw) -> NDArray[np.float32]:
+        """Numbers as a feature, NaN where missing."""
+        return squashed((self._line(raw) - self.center) / self.scale).astype(np.float32)
+
+    def decode(self, x: NDArray[np.float64]) -> Raw:
+        """The nearer level for each row of a feature of shape (rows, 1)."""
+        codes = (x[:, 0] * self.scale + self.center > 0.5).astype(np.int32)
+        return _from_levels(self.name, codes, self.levels, self.dtype)
+
+    def _line(self, raw: Raw) -> NDArray[np.float64]:
+        first, second = (level if isinstance(level, int | float) else 0 for level in self.levels)
+        # Whole numbers are counted from the first level, which keeps those beyond 2**53 apart.
+        origin = first if isinstance(first, int) else 0
+        return (numbers(raw, origin) - (first - origin)) / (second - first)
+
+
+@final
+@dataclass(frozen=True)
+class Categorical:
+    """Categories: one feature a level and one for "another", all of them centered and divided by one scale.
+
+    With p the shares of the levels and scale = sqrt(1 - sum p^2) the features' variances sum to 1: the column
+    counts as much as a numeric one, however many levels it has.
+
+    Attributes:
+        name: the column's name.
+        levels: the categories seen in training, in ascending order.
+        frequencies: their shares; zeros without standardizing.
+        scale: sqrt(1 - sum p^2); 1 without standardizing.
+        embedding: width of the embedding that a network should learn for it; None for few levels.
+        dtype: the source's type, as in `Raw`.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    name: str
+    levels: tuple[Level, ...]
+    frequencies: tuple[float, ...]
+    scale: float = 1.0
+    embedding: int | None = None
+    dtype: str = "string"
+    kind: Literal["categorical"] = "categorical"
+
+    def __post_init__(self) -> None:
+        _check_scale(self.name, self.scale)
+        _check_levels(self.name, self.levels)
+        if len(self.frequencies) != len(self.levels):
+            raise InputError(
+                f"column {self.name!r} needs a frequency for each of its {len(self.levels)} levels."
+            )
+
+    @property
+    def width(self) -> int:
+        """A feature a level and one for every other category."""
+        return len(self.levels) + 1
+
+    @property
+    def cold(self) -> NDArray[np.float32]:
+        """Each feature's value where its level is absent."""
+        return (-np.array([*self.frequencies, 0.0]) / self.scale).astype(np.float32)
+
+    @property
+    def hot(self) -> NDArray[np.float32]:
+        """Each feature's value where its level is present."""
+        return ((1 - np.array([*self.frequencies, 0.0])) / self.scale).astype(np.float32)
+
+    def decode(self, x: NDArray[np.float64]) -> Raw:
+        """The strongest level for each row of features of shape (rows, width); missing where "another" is."""
+        strength = x * self.scale + np.array([*self.frequencies, 0.0])
+        codes = strength.argmax(axis=1).astype(np.int32)
+        codes[codes == len(self.levels)] = -1
+        return _from_levels(self.name, codes, self.levels, self.dtype)
+
+
+@final
+@dataclass(frozen=True)
+class Constant:
+    """A column with a single value, or with none: no feature; decoding gives the value back.
+
+    Attributes:
+        name: the column's name.
+        value: the value; ticks of the type's unit for times; None where every cell was missing.
+        dtype: the source's type, as in `Raw`.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    name: str
+    value: Level | None = None
+    dtype: str = "float64"
+    kind: Literal["constant"] = "constant"
+
+    @property
+    def width(self) -> int:
+        """No feature."""
+        return 0
+
+    def decode(self, x: NDArray[np.float64]) -> Raw:
+        """The value for each row of `x`."""
+        return _from_levels(
+            self.name, np.full(len(x), 0 if self.value is not None else -1), (self.value,), self.dtype
+        )
+
+
+@final
+@dataclass(frozen=True)
+class Pixels:
+    """All pixels of a picture, as one column: x = (pixel - low) / (high - low).
+
+    Attributes:
+        shape: (height, width), (height, width, channels), or (pixels,) where the arrangement is not known.
+        low: the pixel value that becomes 0.
+        high: the pixel value that becomes 1.
+        dtype: the pixels' NumPy type.
+        names: the columns' names; empty for x0, x1, ...
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    shape: tuple[int, ...]
+    low: float = 0.0
+    high: float = 255.0
+    dtype: str = "uint8"
+    names: tuple[str, ...] = ()
+    name: str = "pixels"
+    kind: Literal["pixels"] = "pixels"
+
+    def __post_init__(self) -> None:
+        if not self.shape or min(self.shape) < 1:
+            raise InputError(f"pictures need a positive size; got {self.shape}.")
+        _check_scale(self.name, self.high - self.low)
+
+    @property
+    def width(self) -> int:
+        """A feature a pixel and channel."""
+        return math.prod(self.shape)
+
+    def scaled(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Flat pictures as features, NaN where missing."""
+        x = np.empty(values.shape, dtype=np.float32)
+        for start in range(0, len(values), CHUNK):
+            part = slice(start, start + CHUNK)
+            x[part] = (values[part].astype(np.float64) - self.low) / (self.high - self.low)
+        return x
+
+    def decode(self, x: NDArray[np.float64]) -> NDArray[Any]:
+        """Features of shape (rows, width) as pictures of the source's type, shape (rows, *shape)."""
+        return restored(x * (self.high - self.low) + self.low, self.dtype).reshape(len(x), *self.shape)
+
+
+Column = Numeric | Binary | Categorical | Constant | Pixels
+
+
+class ByteColumn(NamedTuple):
+    """8-bit cells and how they scale: x = (value - center) / scale."""
+
+    values: NDArray[np.uint8]
+    valid: NDArray[np.bool_] | None
+    center: float
+    scale: float
+
+
+def eight_bits(values: NDArray[Any]) -> tuple[NDArray[np.uint8], int]:
+    """8-bit numbers as uint8 and what was added to each.
+
+    >>> eight_bits(np.array([-128, 0, 127], dtype=np.int8))
+    (array([  0, 128, 255], dtype=uint8), 128)
+    """
+    if values.dtype.kind == "i":
+        return values.view(np.uint8) ^ np.uint8(128), 128
+    return values.view(np.uint8), 0
+
+
+def level_codes(raw: Raw, levels: tuple[Level, ...]) -> NDArray[np.int64]:
+    """The place of each cell in `levels`: -1 where missing, their number where it is none of them.
+
+    A number equals a level that is its text: "1", "2" are read as numbers where no cell is a word.
+
+    >>> level_codes(Raw("size", np.array([2.0, np.nan, 5.0])), ("1", "2"))
+    array([ 1, -1,  2])
+    """
+    if raw.levels is None:
+        present = raw.present()
+        found, places = np.unique(raw.values, return_inverse=True)
+        cells = np.where(present, places, -1) if present is not None else places
+        known = found.tolist()
+    else:
+        known, cells = raw.levels.to_pylist(), raw.values
+    exact = {level: i for i, level in enumerate(levels)}
+    textual = {_text(level): i for i, level in enumerate(levels)}
+    codes = [exact.get(value, textual.get(_text(value), len(levels))) for value in known]
+    return np.array([*codes, -1], dtype=np.int64)[cells]
+
+
+def _text(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _from_levels(name: str, codes: NDArray[Any], levels: tuple[Level | None, ...], dtype: str) -> Raw:
+    valid = _unless_all(codes >= 0)
+    if dtype in ("string", "category"):
+        return Raw(name, codes, None, pa.array(levels), dtype)
+    if dtype == "null":
+        return Raw(name, np.full(len(codes), np.nan), None, None, dtype)
+    cells = np.array([level if level is not None else 0 for level in levels]).astype(storage(dtype))
+    return Raw(name, cells[np.maximum(codes, 0)], valid, None, dtype)
+
+
+def _unless_all(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    return None if mask.all() else mask
+
+
+def _check_scale(name: str, scale: float) -> None:
+    if not 0 < scale < math.inf:
+        raise InputError(f"column {name!r} needs a positive, finite scale; got {scale}.")
+
+
+def _check_levels(name: str, levels: tuple[Level, ...]) -> None:
+    if len(levels) < 2 or len(set(levels)) < len(levels):
+        raise InputError(f"column {name!r} needs two or more distinct levels; got {levels!r}.")

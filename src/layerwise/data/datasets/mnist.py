@@ -1,0 +1,132 @@
+"""MNIST and Fashion-MNIST: four IDX files each, found on this machine or downloaded once."""
+
+import functools
+import logging
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.data.datasets.base import DataSet
+from layerwise.data.idx import read_idx_array
+from layerwise.data.table import Origin, Table
+from layerwise.errors import InputError, ResourceError
+from layerwise.files import atomic_file, sha256
+
+__all__ = ["DATA_SETS"]
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 30
+URLS = {
+    "mnist": "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "fashion-mnist": "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+}
+SHA256 = {
+    "mnist": {
+        "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    },
+    "fashion-mnist": {
+        "train-images-idx3-ubyte.gz": "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7",
+        "train-labels-idx1-ubyte.gz": "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056",
+        "t10k-images-idx3-ubyte.gz": "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
+        "t10k-labels-idx1-ubyte.gz": "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
+    },
+}
+ROWS = {"train": 60_000, "t10k": 10_000}
+
+
+def _load(name: str, folder: Path | None) -> Table:
+    test = _split(name, "t10k", folder, test=None)
+    return _split(name, "train", folder, test=test)
+
+
+def _split(name: str, part: str, folder: Path | None, *, test: Table | None) -> Table:
+    pictures = _array(name, f"{part}-images-idx3-ubyte", (ROWS[part], 28, 28), folder)
+    labels = _array(name, f"{part}-labels-idx1-ubyte", (ROWS[part],), folder)
+    return Table.from_array(pictures, labels=labels, test=test, origin=Origin(name))
+
+
+def _array(name: str, file: str, shape: tuple[int, ...], folder: Path | None) -> NDArray[Any]:
+    path = _found(name, file, folder)
+    array = read_idx_array(path)
+    if array.shape != shape or array.dtype != np.uint8:
+        found = " x ".join(map(str, array.shape))
+        raise InputError(
+            f"{path}: must hold {' x '.join(map(str, shape))} bytes; found {found} of {array.dtype}."
+        )
+    return array
+
+
+def _found(name: str, file: str, folder: Path | None) -> Path:
+    folders = _folders(name, folder)
+    for place in folders:
+        # Packed or not, and as unpacked by tools that write a dot before the type.
+        for spelling in (f"{file}.gz", file, file.replace("-idx", ".idx")):
+            if (place / spelling).is_file():
+                return place / spelling
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder; --data-dir must hold the files of {name}.")
+    return _downloaded(name, f"{file}.gz", folders)
+
+
+def _folders(name: str, folder: Path | None) -> list[Path]:
+    given = [folder] if folder is not None else []
+    variable = os.environ.get("LAYERWISE_DATA")
+    given += [Path(variable)] if variable else []
+    return [place for base in given for place in (base, base / name)] + [_cache(name)]
+
+
+def _cache(name: str) -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "layerwise" / name
+
+
+def _downloaded(name: str, file: str, searched: list[Path]) -> Path:
+    target, url = _cache(name) / file, URLS[name] + file
+    logger.info("downloading %s", url)
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
+            content: bytes = answer.read()
+    except (OSError, urllib.error.URLError, ValueError) as error:
+        reason = str(error.reason) if isinstance(error, urllib.error.URLError) else str(error)
+        files = ", ".join(SHA256[name])
+        raise ResourceError(
+            f"{name}: {file} is not in {', '.join(map(str, searched))}, and cannot be downloaded from {url} "
+            f"({' '.join(reason.split())}). Put the files {files} in a folder and name it with --data-dir."
+        ) from error
+    with atomic_file(target) as temporary:
+        temporary.write_bytes(content)
+        if (found := sha256(temporary)) != SHA256[name][file]:
+            raise ResourceError(
+                f"{url}: must have SHA-256 {SHA256[name][file]}; found {found}, and nothing was kept. "
+                "Try again, or name a folder with the files with --data-dir."
+            )
+    return target
+
+
+DATA_SETS = (
+    DataSet(
+        "mnist",
+        60_000,
+        784,
+        "none stated",
+        "LeCun, Cortes, Burges, from NIST",
+        functools.partial(_load, "mnist"),
+    ),
+    DataSet(
+        "fashion-mnist",
+        60_000,
+        784,
+        "MIT",
+        "Zalando Research 2017",
+        functools.partial(_load, "fashion-mnist"),
+    ),
+)

@@ -1,0 +1,114 @@
+"""Folders of PNG and JPEG pictures."""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.data.arrays import check_size, one_line
+from layerwise.data.table import Origin, Table
+from layerwise.errors import InputError
+
+__all__ = ["read_pictures", "write_pictures"]
+
+SUFFIXES = {".png", ".jpg", ".jpeg"}
+GREY = {"1", "L", "LA", "La"}
+DEEP = {"I", "I;16", "I;16B", "I;16L"}
+
+
+def read_pictures(folder: Path) -> Table:
+    """All PNG and JPEG files in a folder and its subfolders, ordered by name (2.png before 10.png).
+
+    Pictures are grey when all files are, else they have three channels; transparency is dropped. Grey pictures
+    of 16 bits stay so. The names of subfolders become the labels.
+
+    Raises:
+        InputError: for a folder without pictures, different sizes, a damaged picture, or without Pillow.
+    """
+    image = _pillow()
+    files = sorted(
+        (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()),
+        key=_natural,
+    )
+    files = [file for file in files if not file.name.startswith(".")]
+    if not files:
+        hint = (
+            " For the MNIST files in it: layerwise fit mnist --data-dir FOLDER."
+            if any(folder.glob("*ubyte*"))
+            else ""
+        )
+        raise InputError(f"{folder}: a folder must hold PNG or JPEG pictures; found none.{hint}")
+    heads = [_head(image, file) for file in files]
+    sizes = Counter(size for size, _ in heads)
+    if len(sizes) > 1:
+        usual = sizes.most_common(1)[0][0]
+        like = files[next(i for i, (size, _) in enumerate(heads) if size == usual)]
+        other, size = next(
+            (file, size) for file, (size, _) in zip(files, heads, strict=True) if size != usual
+        )
+        raise InputError(
+            f"{folder}: pictures must have one size; {like.name} is {usual[0]} x {usual[1]}, {other.name} is "
+            f"{size[0]} x {size[1]} ({len(files) - sizes[usual]:,} others differ). Resize or remove them."
+        )
+    (width, height), modes = heads[0][0], {mode for _, mode in heads}
+    deep, grey = modes <= DEEP, modes <= GREY
+    shape = (len(files), height, width) if deep or grey else (len(files), height, width, 3)
+    check_size(shape, 2 if deep else 1, str(folder))
+    array = np.empty(shape, np.uint16 if deep else np.uint8)
+    for i, file in enumerate(files):
+        array[i] = _pixels(image, file, None if deep else "L" if grey else "RGB")
+    classes = [str(file.parent.relative_to(folder)) for file in files]
+    labels = np.array(classes) if len(set(classes)) > 1 else None
+    return Table.from_array(array, labels=labels, origin=Origin(str(folder)))
+
+
+def write_pictures(folder: Path, array: NDArray[Any]) -> None:
+    """Write each picture, shape (rows, height, width[, channels]), as a PNG: 0000.png, 0001.png, ...
+
+    Numbers that are not bytes are taken from their range to 0 to 255.
+    """
+    image = _pillow()
+    if array.dtype != np.uint8:
+        low, high = float(np.nanmin(array)), float(np.nanmax(array))
+        array = np.rint((np.nan_to_num(array, nan=low) - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+    digits = max(4, len(str(len(array) - 1)))
+    for i, picture in enumerate(array):
+        flat = picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
+        image.fromarray(flat).save(folder / f"{i:0{digits}}.png")
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise InputError("pictures need Pillow: pip install 'layerwise[images]'.") from error
+    return Image
+
+
+def _natural(file: Path) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(file))]
+
+
+def _head(image: Any, file: Path) -> tuple[tuple[int, int], str]:
+    try:
+        with image.open(file) as picture:
+            return picture.size, picture.mode
+    except (OSError, ValueError, SyntaxError, image.DecompressionBombError) as error:
+        raise _damaged(file, error) from error
+
+
+def _pixels(image: Any, file: Path, mode: str | None) -> NDArray[Any]:
+    try:
+        with image.open(file) as picture:
+            return np.asarray(picture if mode is None else picture.convert(mode))
+    except (OSError, ValueError, SyntaxError, image.DecompressionBombError) as error:
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: BaseException) -> InputError:
+    return InputError(
+        f"{file}: must be a PNG or JPEG picture; it is damaged ({one_line(error)}). Replace or remove it."
+    )

@@ -1,0 +1,130 @@
+"""One door for rows from anywhere."""
+
+import difflib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from layerwise.data.arrays import from_numpy, read_npy, read_npz
+from layerwise.data.datasets import find
+from layerwise.data.delimited import read_delimited
+from layerwise.data.frames import from_frame, read_feather, read_parquet
+from layerwise.data.idx import read_idx
+from layerwise.data.pictures import read_pictures
+from layerwise.data.table import Table
+from layerwise.errors import InputError, ResourceError
+
+__all__ = ["READABLE", "read"]
+
+READERS: dict[str, Callable[[Path], Table]] = {
+    ".csv": read_delimited,
+    ".tsv": read_delimited,
+    ".txt": read_delimited,
+    ".data": read_delimited,
+    ".csv.gz": read_delimited,
+    ".tsv.gz": read_delimited,
+    ".parquet": read_parquet,
+    ".feather": read_feather,
+    ".arrow": read_feather,
+    ".ipc": read_feather,
+    ".npy": read_npy,
+    ".npz": read_npz,
+    ".idx": read_idx,
+    ".idx.gz": read_idx,
+}
+READABLE = tuple(READERS)
+INSTEAD = {
+    ".xlsx": "Export it as CSV.",
+    ".xls": "Export it as CSV.",
+    ".json": "Write it as CSV or Parquet.",
+    ".pkl": "Pickles can run code and are never read; write Parquet or NPZ.",
+    ".pickle": "Pickles can run code and are never read; write Parquet or NPZ.",
+    ".png": "Give the folder that holds the pictures.",
+    ".jpg": "Give the folder that holds the pictures.",
+}
+
+
+def read(
+    source: Any,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    label: str | None = None,
+    member: str | None = None,
+    drop: Sequence[str] = (),
+) -> Table:
+    """Rows from a file, a folder of pictures, a named data set, an array or a data frame.
+
+    Arguments:
+        source: a path to .csv, .tsv (also .gz), .txt, .data, .parquet, .feather, .arrow, .ipc, .npy, .npz, .idx
+            or *-ubyte (also .gz), or to a folder of PNG and JPEG files; a name that `datasets()` lists; a NumPy
+            array (2-D, or pictures in 3-D and 4-D); a data frame of pandas, polars or Arrow.
+        data_dir: where the files of a named data set are, if not downloaded.
+        label: a column that is taken out of the features and kept as `labels`.
+        member: which array of a .npz file holds the rows.
+        drop: columns to leave out.
+
+    Raises:
+        InputError: for what cannot be read; the message says where and what to do.
+        ResourceError: without permission, memory or, for a download, network.
+
+    >>> read("sklearn:iris").names[:2]
+    ('sepal length (cm)', 'sepal width (cm)')
+    >>> len(read(np.zeros((5, 2))))
+    5
+    """
+    table = _read(source, data_dir, member)
+    if drop:
+        table = table.drop(drop)
+    return table if label is None else table.with_label(label)
+
+
+def _read(source: Any, data_dir: str | os.PathLike[str] | None, member: str | None) -> Table:
+    if isinstance(source, Table):
+        return source
+    if isinstance(source, np.ndarray):
+        return from_numpy(source)
+    if not isinstance(source, str | os.PathLike):
+        return from_frame(source)
+    if isinstance(source, str) and (data_set := find(source)) is not None:
+        return data_set.load(None if data_dir is None else Path(data_dir))
+    path = Path(source)
+    try:
+        if path.is_dir():
+            return read_pictures(path)
+        if not path.exists():
+            raise _not_found(path)
+        reader = _reader(path)
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: must hold rows; it is empty.")
+        return read_npz(path, member=member) if reader is read_npz else reader(path)
+    except OSError as error:
+        if isinstance(error, ResourceError):
+            raise
+        raise ResourceError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    except MemoryError as error:
+        raise ResourceError(f"{path}: there is not enough memory to read it. Take fewer rows.") from error
+
+
+def _reader(path: Path) -> Callable[[Path], Table]:
+    name = path.name.lower()
+    if name.removesuffix(".gz").endswith("ubyte"):
+        return read_idx
+    endings = [ending for ending in READERS if name.endswith(ending)]
+    if endings:
+        return READERS[max(endings, key=len)]
+    remedy = INSTEAD.get(path.suffix.lower(), "Give it one of these endings, or convert it.")
+    raise InputError(f"{path}: the name must end in {', '.join(READERS)} or ubyte. {remedy}")
+
+
+def _not_found(path: Path) -> InputError:
+    parent = path.parent
+    there = os.listdir(parent) if parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, there, n=1)
+    if near:
+        return InputError(f"{path}: there is no such file; did you mean {parent / near[0]}?")
+    if not parent.is_dir():
+        return InputError(f"{path}: there is no such file; there is no folder {parent} either.")
+    return InputError(f"{path}: there is no such file or data set. `layerwise datasets` lists the data sets.")

@@ -1,0 +1,240 @@
+"""What the columns are, fitted once on the training rows: from a table to the network's input and back."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.data.columns import Column, Constant, Pixels
+from layerwise.data.encoding import Cells, encoded, encoded_pixels, refuse_unbounded
+from layerwise.data.fitting import Scaling, check_scaling, fit_column, fit_pixels, is_picture
+from layerwise.data.rows import Rows
+from layerwise.data.table import Table, listing
+from layerwise.errors import InputError, ModelFileError
+
+__all__ = ["Block", "Schema"]
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+
+
+class Block(NamedTuple):
+    """The features of one column: `start` to `stop` of the network's input."""
+
+    kind: str
+    start: int
+    stop: int
+    column: Column
+
+
+@final
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table, each with its kind, scale and levels.
+
+    Attributes:
+        columns: in the table's order; one `Pixels` alone for pictures.
+        named: whether the source had names for its columns.
+
+    >>> table = Table.from_array(np.array([[1.0, 7.0], [2.0, 7.0], [3.0, 7.0], [6.0, 7.0]]))
+    >>> schema = Schema.fit(table)
+    >>> [column.kind for column in schema.columns], schema.n_features
+    (['numeric', 'constant'], 1)
+    >>> x = schema.encode(table).batch(slice(None)).x.numpy()
+    >>> schema.decode(x).to_array()[3].round(4)
+    array([6., 7.])
+    """
+
+    columns: tuple[Column, ...]
+    named: bool = False
+
+    @staticmethod
+    def fit(
+        table: Table,
+        *,
+        scaling: Scaling | Literal["auto"] = "auto",
+        categories: Sequence[str] | Literal["auto"] = "auto",
+    ) -> "Schema":
+        """Find each column's kind and scale. Constant columns stay out of the network; a warning names them.
+
+        Arguments:
+            table: the training rows.
+            scaling: "standard" (mean 0, variance 1), "minmax" ([0, 1]), "none"; "auto" is "minmax" for pictures
+                and "standard" for tables. A wide uint8 array that reaches 128 counts as pictures.
+            categories: columns to be taken as categories though they hold numbers; "auto" takes text only.
+
+        Raises:
+            InputError: for infinities, numbers beyond 1e30, identifier-like text, text among numbers, a name
+                that is not there; and when every column is constant.
+        """
+        check_scaling(scaling)
+        if is_picture(table) and scaling in ("auto", "minmax", "none"):
+            refuse_unbounded(table)
+            return Schema((fit_pixels(table, scaling=scaling),), table.named)
+        chosen = set() if categories == "auto" else {table.index(name) for name in categories}
+        kind: Scaling = "standard" if scaling == "auto" else scaling
+        columns = tuple(
+            fit_column(table.column(i), scaling=kind, categorical=i in chosen)
+            for i in range(len(table.names))
+        )
+        constant = [column.name for column in columns if isinstance(column, Constant)]
+        if len(constant) == len(columns):
+            raise table.origin.error("at least one column must vary; every column is constant or empty.")
+        if constant:
+            logger.warning(
+                "kept out of the network, since all their cells are the same or missing: %s",
+                listing(constant),
+            )
+        return Schema(columns, table.named)
+
+    @property
+    def pixels(self) -> Pixels | None:
+        """The one column of pictures; None for tables."""
+        return self.columns[0] if isinstance(self.columns[0], Pixels) else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The source's columns; a picture has one a pixel."""
+        if self.pixels is None:
+            return tuple(column.name for column in self.columns)
+        return self.pixels.names or tuple(f"x{i}" for i in range(self.pixels.width))
+
+    @property
+    def n_features(self) -> int:
+        """The width of the network's input."""
+        return sum(column.width for column in self.columns)
+
+    @property
+    def layout(self) -> tuple[Block, ...]:
+        """Where each column's features are; constant columns have none."""
+        blocks, start = [], 0
+        for column in self.columns:
+            if column.width:
+                blocks.append(Block(column.kind, start, start + column.width, column))
+            start += column.width
+        return tuple(blocks)
+
+    def encode(self, table: Table, *, ordered: bool = False) -> Rows:
+        """The rows in the network's units; missing cells are marked, unknown categories become "another".
+
+        Arguments:
+            table: rows with the columns of the training rows, matched by name where both have names.
+            ordered: refuse columns in another order, as scikit-learn does.
+
+        Raises:
+            InputError: for missing or further columns, another number of them or another picture size; for
+                infinities, numbers beyond 1e30 and text where numbers were.
+        """
+        places = self._matched(table, ordered)
+        index = np.arange(len(table))
+        if self.pixels is not None:
+            refuse_unbounded(table)
+            flat = table.to_array().reshape(len(table), self.n_features)
+            flat = flat if places == list(range(len(places))) else flat[:, places]
+            return Rows(
+                [encoded_pixels(self.pixels, flat)], self.n_features, labels=table.labels, index=index
+            )
+        cells, start = [], 0
+        for column, place in zip(self.columns, places, strict=True):
+            if column.width:
+                cells.append(Cells(column, start, table.column(place)))
+            start += column.width
+        return Rows(encoded(cells), self.n_features, labels=table.labels, index=index)
+
+    def decode(self, x: NDArray[Any]) -> Table:
+        """Network units back to the source's: names, types and units restored, categories by their name.
+
+        Arguments:
+            x: shape (rows, n_features).
+
+        Raises:
+            InputError: for another shape.
+        """
+        if x.ndim != 2 or x.shape[1] != self.n_features:
+            raise InputError(f"rows to decode must have shape (rows, {self.n_features}); got {x.shape}.")
+        if self.pixels is not None:
+            pictures = self.pixels.decode(x.astype(np.float64))
+            table = Table.from_array(pictures)
+            return Table(self.names, array=table.array, named=self.named, shape=table.shape)
+        raws, start = [], 0
+        for column in self.columns:
+            assert not isinstance(column, Pixels)
+            raws.append(column.decode(x[:, start : start + column.width].astype(np.float64)))
+            start += column.width
+        return Table(self.names, tuple(raws), named=self.named)
+
+    def to_json(self) -> dict[str, Any]:
+        """The schema as plain values."""
+        return {
+            "version": VERSION,
+            "named": self.named,
+            "columns": [asdict(column) for column in self.columns],
+        }
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> "Schema":
+        """The schema that `to_json` wrote.
+
+        Raises:
+            ModelFileError: where a field is missing, unknown or of another type, or the version is newer.
+
+        >>> schema = Schema.fit(Table.from_array(np.eye(4)))
+        >>> Schema.from_json(schema.to_json()) == schema
+        True
+        """
+        from typing import Annotated
+
+        from pydantic import Field, TypeAdapter, ValidationError
+
+        if values.get("version") != VERSION:
+            raise ModelFileError(
+                f"schema.json must be of version {VERSION}; found {values.get('version')!r}."
+            )
+        fields = {"columns": values.get("columns"), "named": values.get("named")}
+        union = Annotated[Column, Field(discriminator="kind")]
+        try:
+            columns = TypeAdapter(tuple[union, ...]).validate_python(fields["columns"])
+            named = TypeAdapter(bool).validate_python(fields["named"])
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ModelFileError(
+                f"schema.json is not valid at {place or 'its top'}: {first['msg']}."
+            ) from error
+        pixels = [column for column in columns if isinstance(column, Pixels)]
+        if not columns or (pixels and len(columns) > 1):
+            raise ModelFileError("schema.json must hold one or more columns, or one of pixels alone.")
+        return Schema(columns, named)
+
+    def _matched(self, table: Table, ordered: bool) -> list[int]:
+        """The place in the table of each of our columns."""
+        if self.pixels is not None and table.shape is not None and table.shape != self.pixels.shape:
+            sizes = [" x ".join(map(str, shape)) for shape in (self.pixels.shape, table.shape)]
+            if len(self.pixels.shape) > 1 or len(self.names) != len(table.names):
+                raise table.origin.error(
+                    f"pictures must have the training size {sizes[0]}; found {sizes[1]}."
+                )
+        if not (self.named and table.named):
+            if len(table.names) != len(self.names):
+                raise table.origin.error(
+                    f"rows must have the training rows' {len(self.names)} columns; found {len(table.names)}."
+                )
+            return list(range(len(self.names)))
+        if table.names == self.names:
+            return list(range(len(self.names)))
+        missing = [name for name in self.names if name not in set(table.names)]
+        extra = [name for name in table.names if name not in set(self.names)]
+        if missing or extra:
+            found = [f"missing {listing(missing)}"] if missing else []
+            found += [f"not known {listing(extra)}"] if extra else []
+            raise table.origin.error(f"columns must be those of the training rows; {', and '.join(found)}.")
+        if ordered:
+            raise table.origin.error(
+                "columns must be in the order of the training rows; found them in another order."
+            )
+        places = {name: i for i, name in enumerate(table.names)}
+        return [places[name] for name in self.names]

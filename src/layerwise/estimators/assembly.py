@@ -1,0 +1,117 @@
+"""From an estimator's arguments to a model and a recipe for the data at hand."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, final
+
+import torch
+
+from layerwise.data import Categorical, Rows, Schema
+from layerwise.errors import InputError
+from layerwise.models import Dense, Inputs, Layer, PrincipalComponents
+from layerwise.penalties import Fidelity, Penalty, clipped_squared_error
+from layerwise.training import Objective, Schedule
+
+__all__ = ["Plan", "prepare"]
+
+BOUND_SHARE = 0.01
+CHUNK = 8192
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """What to build, whatever the data: the same for every estimator and for the command line.
+
+    Arguments:
+        code: size of the code; None is a third of the features, at least 2.
+        hidden: widths of the encoder's hidden layers; "auto" is two of 256.
+        layer: how hidden layers are made.
+        linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights.
+        fidelity: None is the squared error, clipped to the range of columns that have a floor or a ceiling.
+        penalties: name -> (weight, penalty).
+    """
+
+    code: int | None = None
+    hidden: Sequence[int] | Literal["auto"] = "auto"
+    layer: Layer | None = None
+    linear_path: bool | Literal["auto"] = "auto"
+    fidelity: Fidelity | None = None
+    penalties: Mapping[str, tuple[float | Schedule, Penalty]] | None = None
+
+    def model(self, schema: Schema, *, seed: int) -> Dense:
+        """A fresh model for a schema's features.
+
+        Raises:
+            InputError: for a code that does not fit.
+        """
+        layer = self.layer or Layer()
+        return Dense(
+            Inputs(schema.n_features, _embeddings(schema)),
+            (256, 256) if self.hidden == "auto" else tuple(self.hidden),
+            code=self.code_size(schema.n_features),
+            layer=layer,
+            linear_path=not layer.tied if self.linear_path == "auto" else self.linear_path,
+            seed=seed,
+        )
+
+    def code_size(self, features: int) -> int:
+        """The size of the code for so many features.
+
+        Raises:
+            InputError: for a code larger than the features, unless a penalty makes it more than a copy.
+        """
+        if self.code is None:
+            return min(features, max(2, features // 3))
+        if not 1 <= self.code:
+            raise InputError(f"the code must have at least 1 unit; got {self.code}.")
+        if self.code > features and not self.penalties:
+            raise InputError(
+                f"the code must be at most {features}, the number of features; got {self.code}. Choose a smaller code, "
+                "or add a penalty (a sparse code may be larger than its input)."
+            )
+        return self.code
+
+    def objective(self) -> Objective:
+        """Fidelity and penalties."""
+        return Objective(self.fidelity or clipped_squared_error, dict(self.penalties or {}))
+
+
+def _embeddings(schema: Schema) -> tuple[tuple[int, int, int], ...]:
+    return tuple(
+        (block.start, block.stop, block.column.embedding)
+        for block in schema.layout
+        if isinstance(block.column, Categorical) and block.column.embedding is not None
+    )
+
+
+def prepare(model: Dense, rows: Rows) -> None:
+    """Start a fresh model from the training rows: PCA in its linear path, bounds at floors and ceilings."""
+    if model.bounds is not None:
+        model.bounds.set(*_floors_and_ceilings(rows))
+    if model.linear_path is None:
+        return
+    components = PrincipalComponents.fit(rows, model.code)
+    # Beyond the rank of the data there is nothing to scale.
+    scales = torch.where(components.variances > 0, components.variances.sqrt(), 1.0)
+    model.start_from_principal_components(components.components, components.center, scales)
+
+
+def _floors_and_ceilings(rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
+    """The least and the largest value of each feature where at least 1 % of its cells lie there; else infinities."""
+    infinity = torch.tensor(torch.inf)
+    pieces = torch.arange(len(rows)).split(CHUNK)
+    low, high = infinity.repeat(rows.n_features), -infinity.repeat(rows.n_features)
+    for index in pieces:
+        x, observed = rows.batch(index)
+        low = torch.minimum(low, (x if observed is None else torch.where(observed, x, infinity)).amin(0))
+        high = torch.maximum(high, (x if observed is None else torch.where(observed, x, -infinity)).amax(0))
+    at_low, at_high, count = (torch.zeros(rows.n_features) for _ in range(3))
+    for index in pieces:
+        x, observed = rows.batch(index)
+        seen = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
+        at_low += ((x == low) & seen).sum(0)
+        at_high += ((x == high) & seen).sum(0)
+        count += seen.sum(0)
+    least = BOUND_SHARE * count
+    return torch.where(at_low >= least, low, -infinity), torch.where(at_high >= least, high, infinity)

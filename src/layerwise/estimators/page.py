@@ -1,0 +1,78 @@
+"""What the report shows of a model: a model folder's content as plain values."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.data import Schema
+from layerwise.report import ReportData
+from layerwise.storage import SavedModel
+
+__all__ = ["report_data"]
+
+
+def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
+    """Everything a page needs, from a model with its metrics and examples.
+
+    Arguments:
+        saved: the model; its metrics and examples say which rows are shown.
+        title: heading of the page.
+        source: where the rows come from, in words.
+    """
+    arrays = {name: tensor.numpy() for name, tensor in saved.examples.items()}
+    examples: dict[str, Any] = {name: values for name, values in arrays.items() if name.startswith("rows.")}
+    shape = _picture_shape(saved.schema)
+    if examples and shape is None:
+        observed = examples["rows.observed"].astype(bool)
+        examples["original"] = _cells(saved.schema, examples["rows.input"], observed)
+        examples["reconstructed"] = _cells(saved.schema, examples["rows.reconstruction"], None)
+    return ReportData(
+        title=title,
+        source=source,
+        metrics=saved.metrics,
+        history=saved.history,
+        recipe=saved.recipe,
+        columns=_columns(saved.schema),
+        shape=shape,
+        codes=arrays.get("codes", np.zeros((0, saved.model.code), np.float32)),
+        errors=arrays.get("error", np.zeros(0, np.float32)),
+        labels=arrays.get("labels"),
+        examples=examples,
+        environment=saved.environment,
+    )
+
+
+def _picture_shape(schema: Schema) -> tuple[int, ...] | None:
+    """Height, width and perhaps channels; a flat row of a square number of pixels is taken for a square."""
+    if schema.pixels is None:
+        return None
+    shape = schema.pixels.shape
+    side = math.isqrt(shape[0])
+    if len(shape) > 1:
+        return shape
+    return (side, side) if side * side == shape[0] else None
+
+
+def _columns(schema: Schema) -> list[dict[str, Any]]:
+    return [{"name": column.name, "kind": column.kind, "features": column.width} for column in schema.columns]
+
+
+def _cells(schema: Schema, x: NDArray[Any], observed: NDArray[Any] | None) -> list[list[str]]:
+    """The decoded rows as text, "" for a cell that was missing."""
+    table, start, columns = schema.decode(x), 0, []
+    for place in range(len(table.names)):
+        cells = [_text(cell) for cell in table.column(place).texts()]
+        width = schema.columns[place].width if schema.pixels is None else 1
+        if observed is not None and width:
+            cells = [cell if seen else "" for cell, seen in zip(cells, observed[:, start], strict=True)]
+        start += width
+        columns.append(cells)
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

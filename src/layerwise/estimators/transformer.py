@@ -1,0 +1,417 @@
+"""The deep autoencoder as a scikit-learn transformer."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, Literal, Self, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from layerwise.corruptions import Corruption
+from layerwise.data import Rows, Schema, Table, read
+from layerwise.diagnostics import passes
+from layerwise.errors import InputError
+from layerwise.estimators.assembly import Plan, prepare
+from layerwise.estimators.cross_validation import Run
+from layerwise.estimators.engine import judge, train
+from layerwise.estimators.frames import backend_of, is_frame, like
+from layerwise.estimators.page import report_data
+from layerwise.estimators.split import split_rows
+from layerwise.models import Dense, Layer
+from layerwise.penalties import Fidelity, Penalty
+from layerwise.recipes import default
+from layerwise.report import write_report
+from layerwise.runtime import Precision, Runtime
+from layerwise.storage import SavedModel, environment, load_model, plain, save_model
+from layerwise.training import History, Phase, ProgressBar, Recipe, Schedule, Watcher, describe, fit
+
+__all__ = ["DeepAutoencoder"]
+
+logger = logging.getLogger(__name__)
+
+FOLDS = 5
+FEW_ROWS = 1000
+
+
+@final
+class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A deep autoencoder: a short code for each row, and the row back from its code.
+
+    By default it starts as PCA and improves on it: a linear path with the principal components runs beside the
+    layers, a part of the rows chooses the best weights, and another part, which nothing else has seen, says in
+    `metrics_` whether PCA was beaten. Cells may be missing (NaN).
+
+    Arguments:
+        n_components: size of the code; None is a third of the features, at least 2.
+        hidden_layer_sizes: widths from the input to the code, mirrored in the decoder; "auto" is (256, 256).
+        layer: activation, initializer, normalization, dropout and tying; None is `Layer()`.
+        linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights.
+        scaling: "standard" (robust), "minmax" or "none"; "auto" is minmax for 8-bit pictures, else standard.
+        fidelity: what a good reconstruction is; None is the squared error (clipped where columns have a floor).
+        corruption: of the input in training; "auto" is the recipe's own.
+        penalties: name -> (weight, penalty).
+        recipe: a list of phases, or a function from the number of training rows to one; None is the default.
+        max_epochs, batch_size, learning_rate: of the default recipe; None lets it choose by the number of rows.
+        validation_fraction: share of the rows that choose the best weights; with fewer than 1000 rows 5-fold
+            cross-validation chooses the number of epochs instead, and all rows train. 0 chooses nothing.
+        test_fraction: share of the rows that judge at the end.
+        device: "auto", "cpu", "cuda:1", "mps".
+        precision: "auto", "float32" or "bf16".
+        warm_start: whether `fit` goes on from the present weights.
+        random_state: seed of everything random; an int gives the same weights every time on the same machine.
+        verbose: 1 shows progress on standard error.
+
+    Attributes:
+        model_: the trained `Dense` module.
+        schema_: how columns become features, and back.
+        history_: what happened in training.
+        metrics_: the comparison with PCA on held-out rows.
+        recipe_: the phases that were run, as plain values.
+        environment_: versions, machine and date.
+        examples_: some held-out rows with their codes, for the report.
+        ignored_: columns of the source that are not features.
+        components_: the `PrincipalComponents` of the training rows.
+        n_features_in_, feature_names_in_: as in scikit-learn.
+
+    Source: Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks".
+
+    >>> from sklearn.datasets import load_iris
+    >>> encoder = DeepAutoencoder(2, max_epochs=5, random_state=0)
+    >>> encoder.fit_transform(load_iris().data).shape
+    (150, 2)
+    >>> encoder.inverse_transform(encoder.transform(load_iris().data)).shape
+    (150, 4)
+    """
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        hidden_layer_sizes: Sequence[int] | Literal["auto"] = "auto",
+        layer: Layer | None = None,
+        linear_path: bool | Literal["auto"] = "auto",
+        scaling: Literal["auto", "standard", "minmax", "none"] = "auto",
+        fidelity: Fidelity | None = None,
+        corruption: Corruption | None | Literal["auto"] = "auto",
+        penalties: Mapping[str, tuple[float | Schedule, Penalty]] | None = None,
+        recipe: Sequence[Phase] | Callable[[int], Sequence[Phase]] | None = None,
+        max_epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        validation_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        device: str = "auto",
+        precision: Precision = "auto",
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.layer = layer
+        self.linear_path = linear_path
+        self.scaling = scaling
+        self.fidelity = fidelity
+        self.corruption = corruption
+        self.penalties = penalties
+        self.recipe = recipe
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.test_fraction = test_fraction
+        self.device = device
+        self.precision = precision
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None, *, history: History | None = None) -> Self:  # noqa: N803
+        """Learn from rows.
+
+        Arguments:
+            X: array, frame or `layerwise.data.Table`, shape (rows, columns), NaN where missing.
+            y: ignored.
+            history: takes the events of training as they come, for instance into a file.
+
+        Raises:
+            InputError: for fewer than two rows, or data and arguments that do not fit.
+            TrainingDiverged: when the loss stops being finite.
+        """
+        table = self._table(X, reset=True)
+        seed = self._seed()
+        going_on = self.warm_start and "model_" in vars(self)
+        schema = self.schema_ if going_on else Schema.fit(table, scaling=self.scaling)
+        parts, folds = self._parts(schema, table, seed=seed)
+
+        def make(rows: Rows) -> Dense:
+            return self.model_ if going_on else self._fresh(schema, rows, seed=seed)
+
+        with ExitStack() as stack:
+            watch: tuple[Watcher, ...] = (stack.enter_context(ProgressBar()),) if self.verbose else ()
+            run = Run(
+                seed, Runtime(self.device, self.precision), watch, history or History(), folds=0 if going_on else folds
+            )
+            trained = train(make, self._recipe, schema=schema, parts=parts, run=run)
+        self._take(schema, trained.model)
+        self.components_, self.recipe_, self.history_ = trained.components, describe(trained.recipe), trained.history
+        self.metrics_, self.examples_ = trained.metrics, trained.examples
+        if trained.history.interrupted:
+            logger.warning("training was interrupted; this estimator has the best weights until then.")
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+        """Go through these rows once; the first call fixes the schema and the principal components by its rows.
+
+        Arguments:
+            X: as in `fit`.
+            y: ignored.
+
+        Raises:
+            InputError: for data that do not fit the first call's.
+        """
+        first = "model_" not in vars(self)
+        table = self._table(X, reset=first)
+        seed = self._seed()
+        schema = Schema.fit(table, scaling=self.scaling) if first else self.schema_
+        rows = schema.encode(table)
+        if first:
+            self._take(schema, self._fresh(schema, rows, seed=seed))
+            self.history_, self.partial_fits_ = History(), 0
+        self.partial_fits_ += 1
+        phases = default(
+            len(rows),
+            objective=self._plan().objective(),
+            epochs=1,
+            batch_size=self.batch_size,
+            **({} if self.learning_rate is None else {"lr": self.learning_rate}),
+        )
+        fit(
+            self.model_,
+            rows,
+            phases,
+            seed=seed + self.partial_fits_,
+            runtime=Runtime(self.device, self.precision),
+            history=self.history_,
+        )
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
+        """The code of each row, shape (rows, n_components).
+
+        Raises:
+            InputError: for other columns than in `fit`.
+        """
+        rows = self._rows(X)
+        codes = [run.code for _, run in passes(self.model_, rows)]
+        return torch.cat(codes).numpy() if codes else np.empty((0, self.model_.code), np.float32)
+
+    def inverse_transform(self, X: Any) -> Any:  # noqa: N803
+        """Rows back from their codes, in the original columns, units and types.
+
+        Returns:
+            An array where `fit` was given an array, a frame of the same library where it was given a frame.
+
+        Raises:
+            InputError: for codes of another width.
+        """
+        check_is_fitted(self)
+        codes = np.asarray(X, dtype=np.float32)
+        if codes.ndim != 2 or codes.shape[1] != self.model_.code:
+            raise InputError(f"codes must have the shape (rows, {self.model_.code}); got {codes.shape}.")
+        device = next(self.model_.parameters()).device
+        with torch.no_grad():
+            decoded = [self.model_.decode(part.to(device)).cpu() for part in torch.from_numpy(codes).split(2048)]
+        return like(self.schema_.decode(torch.cat(decoded).numpy()), X, self._backend)
+
+    def reconstruct(self, X: Any) -> Any:  # noqa: N803
+        """Rows after a passage through the code, in the original columns, units and types (a frame for a frame)."""
+        return like(self.reconstruct_table(self._table(X, reset=False)), X, self._backend)
+
+    def reconstruct_table(self, table: Table) -> Table:
+        """A table after a passage through the code."""
+        rows = self._encode(table)
+        outputs = [run.reconstruction for _, run in passes(self.model_, rows)]
+        return self.schema_.decode(torch.cat(outputs).numpy())
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """Minus the squared error of each row: sum over its observed features, scaled units; higher is better."""
+        errors = []
+        for batch, run in passes(self.model_, self._rows(X)):
+            squares = (run.reconstruction - batch.x).double().square()
+            errors.append((squares if batch.observed is None else squares * batch.observed).sum(1))
+        return -torch.cat(errors).numpy()
+
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
+        """The mean of `score_samples`: minus the squared error; higher is better."""
+        return float(self.score_samples(X).mean())
+
+    def evaluate(self, X: Any) -> dict[str, Any]:  # noqa: N803
+        """The comparison with the column means and PCA on these rows, as in `metrics_`."""
+        rows = self._rows(X)
+        return judge(self.model_, self.components_, rows, schema=self.schema_, what="given rows")[0]
+
+    def plan(self, X: Any) -> tuple[Schema, Dense, Recipe]:  # noqa: N803
+        """What `fit` would make of these rows: the schema, the untrained model and the phases."""
+        table = self._table(X, reset=True)
+        schema, seed = Schema.fit(table, scaling=self.scaling), self._seed()
+        parts, _ = self._parts(schema, table, seed=seed)
+        return schema, self._plan().model(schema, seed=seed), self._recipe(len(parts["train"]))
+
+    def report(self, path: str | os.PathLike[str], X: Any = None, *, title: str = "Autoencoder") -> None:  # noqa: N803
+        """Write one self-contained HTML page that shows how good the model is.
+
+        Arguments:
+            path: the page to write.
+            X: rows to show; by default those which `fit` held out. A `Table` may bring labels for the map.
+            title: its heading.
+
+        Raises:
+            ResourceError: when the place cannot be written.
+        """
+        saved, source = self.saved(), f"{self.metrics_.get('held_out', 'rows')} of the training data"
+        if X is not None:
+            table = self._table(X, reset=False)
+            rows = self._encode(table)
+            metrics, examples = judge(self.model_, self.components_, rows, schema=self.schema_, what="given rows")
+            saved, source = replace(saved, metrics=plain(metrics), examples=examples), table.source or "the given rows"
+        write_report(report_data(saved, title=title, source=source), path)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write a model folder: all of it, or nothing.
+
+        Raises:
+            ResourceError: when the place cannot be written.
+        """
+        check_is_fitted(self)
+        save_model(folder, self.saved())
+
+    def saved(self) -> SavedModel:
+        """All that a model folder holds."""
+        settings = {"class": type(self).__name__, "backend": self._backend, "ignored": list(self.ignored_)}
+        return SavedModel(
+            self.model_,
+            self.schema_,
+            self.components_,
+            settings=settings,
+            recipe=self.recipe_,
+            history=self.history_.rows,
+            metrics=plain(self.metrics_),
+            examples=self.examples_,
+            environment=self.environment_,
+        )
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
+        """A fitted estimator from a model folder, without unpickling.
+
+        Raises:
+            ModelFileError: when the folder is missing, damaged, changed or newer.
+        """
+        saved = load_model(folder)
+        estimator = cls(saved.model.code, hidden_layer_sizes=saved.model.hidden, device=device)
+        estimator._take(saved.schema, saved.model.to(Runtime(device, "float32").torch_device))
+        estimator.components_, estimator.metrics_ = saved.components, saved.metrics
+        estimator.history_, estimator.examples_ = History(), saved.examples
+        estimator.history_.rows.extend(saved.history)
+        estimator._backend, estimator.ignored_ = saved.settings["backend"], tuple(saved.settings["ignored"])
+        estimator.recipe_, estimator.environment_ = saved.recipe, saved.environment
+        estimator.n_features_in_ = len(saved.schema.names)
+        if saved.schema.named:
+            estimator.feature_names_in_ = np.array(saved.schema.names, dtype=object)
+        return estimator
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.code
+
+    def _take(self, schema: Schema, model: Dense) -> None:
+        self.schema_, self.model_ = schema, model
+        self.environment_ = environment()
+        self.ignored_: tuple[str, ...] = ()
+
+    def _fresh(self, schema: Schema, rows: Rows, *, seed: int) -> Dense:
+        model = self._plan().model(schema, seed=seed)
+        prepare(model, rows)
+        return model
+
+    def _parts(self, schema: Schema, table: Table, *, seed: int) -> tuple[dict[str, Rows], int]:
+        """Training, validation and held-out rows, and the folds of cross-validation where the rows are few."""
+        rows = schema.encode(table)
+        held_out = 0.0 if table.test is not None else self.test_fraction
+        folds = FOLDS if FOLDS <= len(rows) < FEW_ROWS and self.validation_fraction > 0 else 0
+        split = split_rows(len(rows), 0.0 if folds else self.validation_fraction, test_fraction=held_out, seed=seed)
+        parts = {name: rows.take(index) for name, index in vars(split).items()}
+        if table.test is not None:
+            parts["held_out"] = schema.encode(table.test)
+        return parts, folds
+
+    def _plan(self) -> Plan:
+        return Plan(
+            self.n_components, self.hidden_layer_sizes, self.layer, self.linear_path, self.fidelity, self.penalties
+        )
+
+    def _recipe(self, rows: int) -> Recipe:
+        if callable(self.recipe):
+            return self.recipe(rows)
+        if self.recipe is not None:
+            return list(self.recipe)
+        chosen = {"corruption": self.corruption} if self.corruption != "auto" else {}
+        if self.learning_rate is not None:
+            chosen["lr"] = self.learning_rate
+        return default(
+            rows, objective=self._plan().objective(), epochs=self.max_epochs, batch_size=self.batch_size, **chosen
+        )
+
+    def _seed(self) -> int:
+        if self.random_state is None:
+            # Not NumPy's global generator: nobody else's numbers change because a model was fitted.
+            return int(np.random.SeedSequence().entropy) % 2**31  # type: ignore[arg-type]
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _table(self, X: Any, *, reset: bool) -> Table:  # noqa: N803
+        if isinstance(X, Table):
+            table = X
+        elif is_frame(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            table = read(X)
+        else:
+            # 8-bit numbers stay as they are; everything else becomes floating point.
+            kept = isinstance(X, np.ndarray) and X.dtype.kind in "uib" and X.dtype.itemsize == 1
+            array = validate_data(
+                self,
+                X,
+                reset=reset,
+                dtype=None if kept else "numeric",
+                ensure_all_finite="allow-nan",
+                ensure_min_samples=2 if reset else 1,
+            )
+            table = Table.from_array(array)
+        if reset:
+            self._backend = backend_of(X)
+            if isinstance(X, Table):
+                self.n_features_in_ = len(table.names)
+        if reset and len(table) < 2:
+            raise table.origin.error("training needs at least 2 rows; found 1. Give more rows.")
+        return table
+
+    def _rows(self, X: Any) -> Rows:  # noqa: N803
+        check_is_fitted(self)
+        return self._encode(self._table(X, reset=False))
+
+    def _encode(self, table: Table) -> Rows:
+        check_is_fitted(self)
+        return self.schema_.encode(table, ordered=not table.source)

@@ -1,0 +1,32 @@
+"""A dense model's description as plain values, for files."""
+
+from itertools import pairwise
+
+import pydantic
+
+__all__ = ["DenseConfig"]
+
+
+class DenseConfig(pydantic.BaseModel, extra="forbid", frozen=True):
+    """The arguments of `Dense` without its first weights; functions go by their names in `layerwise.models`.
+
+    >>> DenseConfig(features=4, hidden=(3,), code=2).least_bytes()
+    72
+    """
+
+    features: int = pydantic.Field(ge=1)
+    embeddings: tuple[tuple[int, int, int], ...] = ()
+    hidden: tuple[pydantic.PositiveInt, ...] = ()
+    code: pydantic.PositiveInt
+    activation: str = "silu"
+    normalization: str = "none"
+    dropout: float = 0.0
+    tied: bool = False
+    code_activation: str = "identity"
+    output: str = "identity"
+    linear_path: bool = False
+
+    def least_bytes(self) -> int:
+        """What the weights of such a model take at the least, in float32: those of its encoder."""
+        embedded = self.features - sum(stop - start - size for start, stop, size in self.embeddings)
+        return 4 * sum(a * b for a, b in pairwise((embedded, *self.hidden, self.code)))

@@ -1,0 +1,240 @@
+"""One mini-batch as a function of the parameters, and what an optimizer is."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Protocol, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from layerwise.corruptions import Corruption
+from layerwise.data import Batch
+from layerwise.models.base import Autoencoder, Pass, Stochastic
+from layerwise.randomness import generator, key
+from layerwise.runtime import Runtime
+
+__all__ = ["Optimizer", "Problem", "Stepper", "Terms", "TermsFunction"]
+
+Terms = dict[str, Tensor]
+
+
+class TermsFunction(Protocol):
+    """What a problem asks of an objective: named scalars, whose sum is the loss."""
+
+    def terms(self, run: Pass, target: Batch, model: nn.Module, *, progress: float) -> Terms:
+        """The weighted terms of one pass."""
+
+
+@final
+class _Evaluation(nn.Module):
+    """Model and objective in one module, so that swapped parameters reach the penalties which read the weights."""
+
+    def __init__(self, part: Autoencoder, objective: TermsFunction) -> None:
+        super().__init__()
+        self.part = part
+        self.objective = objective
+
+    def forward(self, x: Tensor, target: Batch, progress: float, run: Pass | None) -> tuple[Pass, Terms]:
+        run = self.part(x) if run is None else run
+        return run, self.objective.terms(run, target, self.part, progress=progress)
+
+
+@final
+class Problem:
+    """A mini-batch seen as a function of the trainable parameters of a part of the model.
+
+    The batch, its corruption and the seed of all noise inside the model are fixed when the problem is made, so
+    that every evaluation sees the same function: what line searches and conjugate gradients rely on. Vectors are
+    flat: all trainable parameters one after the other, in the order of `parameters`.
+
+    Arguments:
+        part: the model or the part of it that is trained.
+        objective: gives the named terms whose sum is the loss.
+        batch: the clean rows; missing cells are set to 0 again after the corruption.
+        corruption: what is done to the input, drawn once.
+        noise: the key of the corruption and of the model's noise.
+        progress: the share of the phase that is done, for scheduled penalty weights.
+        runtime: device, precision and the sum over processes.
+    """
+
+    def __init__(
+        self,
+        part: Autoencoder,
+        objective: TermsFunction,
+        batch: Batch,
+        *,
+        corruption: Corruption | None = None,
+        noise: int = 0,
+        progress: float = 0.0,
+        runtime: Runtime | None = None,
+    ) -> None:
+        self.part = part
+        self.objective = objective
+        self.corruption = corruption
+        self.runtime = runtime or Runtime("cpu", "float32")
+        self.parameters = [p for p in part.parameters() if p.requires_grad]
+        self._noisy = [module for module in part.modules() if isinstance(module, Stochastic)]
+        self._take(batch, noise, progress)
+
+    def on(self, batch: Batch, *, noise: int, progress: float) -> "Problem":
+        """The same question about another batch; spares a walk through the model's modules at every step."""
+        problem = copy.copy(self)
+        problem._take(batch, noise, progress)
+        return problem
+
+    def _take(self, batch: Batch, noise: int, progress: float) -> None:
+        self.batch, self.noise, self.progress = batch, noise, progress
+        self.input = batch.x
+        if self.corruption is not None:
+            self.input = self.corruption(batch.x, generator(noise, 1, device=batch.x.device))
+            if batch.observed is not None:
+                self.input = self.input * batch.observed
+
+    def terms(self) -> Terms:
+        """The weighted terms at the present parameters, without a graph."""
+        with torch.no_grad():
+            return {name: term.detach() for name, term in self._evaluate(None)[1].items()}
+
+    def loss(self, parameters: Sequence[Tensor] | None = None) -> Float[Tensor, ""]:
+        """The sum of the terms, at other parameters where they are given; differentiable in these."""
+        return _total(self._evaluate(parameters)[1])
+
+    def gradient(self) -> tuple[Terms, tuple[Tensor, ...]]:
+        """The terms and the gradient of their sum, one tensor for each parameter."""
+        terms = self._evaluate(None)[1]
+        gradients = torch.autograd.grad(_total(terms), self.parameters, allow_unused=True)
+        filled = tuple(
+            torch.zeros_like(p) if g is None else g for p, g in zip(self.parameters, gradients, strict=True)
+        )
+        return {name: term.detach() for name, term in terms.items()}, self._averaged(filled)
+
+    def hessian_product(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
+        """The Hessian of the loss times a flat vector, exact (Pearlmutter 1994)."""
+        with self._leaves() as leaves:
+            slope = _gradients(self.loss(leaves), leaves, create_graph=True)
+            product = _gradients(slope @ vector, leaves)
+        return self.flat(self._averaged(self.split(product)))
+
+    def gauss_newton_product(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
+        r"""The generalized Gauss-Newton matrix times a flat vector.
+
+        .. math:: G v = J^T (\partial^2 L / \partial z^2) J v + (\partial^2 L / \partial \theta^2) v
+
+        where z is all that the pass leaves behind and the second part comes from penalties that read the weights
+        directly. Positive semi-definite where the loss is convex in z. Source: Schraudolph 2002, section 3.
+        """
+        with self._leaves() as leaves:
+            run, _ = self._evaluate(leaves)
+            outputs = [z for z in _tensors(run) if z.requires_grad]
+            cut = {id(z): z.detach().requires_grad_() for z in outputs}
+            severed = _replaced(run, cut)
+            slope = _gradients(_total(self._evaluate(leaves, severed)[1]), [*cut.values(), *leaves], create_graph=True)
+            unique = list({id(z): z for z in outputs}.values())
+            through = torch.cat([_jacobian_product(unique, leaves, vector), vector])
+            curved = _gradients(slope @ through, [*cut.values(), *leaves]) if slope.requires_grad else slope * 0
+            size = sum(z.numel() for z in unique)
+            pulled = _gradients(_dot(unique, curved[:size]), leaves)
+        return self.flat(self._averaged(self.split(pulled + curved[size:])))
+
+    def flat(self, tensors: Sequence[Tensor]) -> Float[Tensor, " parameters"]:
+        """One vector of tensors shaped like the parameters."""
+        return torch.cat([tensor.reshape(-1) for tensor in tensors])
+
+    def split(self, vector: Float[Tensor, " parameters"]) -> tuple[Tensor, ...]:
+        """The inverse of `flat`."""
+        pieces = vector.split([p.numel() for p in self.parameters])
+        return tuple(piece.view_as(p) for piece, p in zip(pieces, self.parameters, strict=True))
+
+    def _evaluate(self, parameters: Sequence[Tensor] | None, run: Pass | None = None) -> tuple[Pass, Terms]:
+        for module in self._noisy:
+            module.noise_key = key(self.noise, 2)
+        arguments = (self.input, self.batch, self.progress, run)
+        with self.runtime.autocast():
+            if parameters is None:
+                run = self.part(self.input)
+                return run, self.objective.terms(run, self.batch, self.part, progress=self.progress)
+            evaluation = _Evaluation(self.part, self.objective)
+            names = [name for name, p in evaluation.named_parameters() if p.requires_grad]
+            # Copies of the buffers: only a gradient step may move running statistics.
+            swapped = {name: buffer.clone() for name, buffer in evaluation.named_buffers()}
+            swapped.update(zip(names, parameters, strict=True))
+            return functional_call(evaluation, swapped, arguments)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _leaves(self) -> Iterator[list[Tensor]]:
+        with torch.enable_grad():
+            yield [p.detach().requires_grad_() for p in self.parameters]
+
+    def _averaged(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        # Every process holds a mean over its own rows; the mean over all rows weighs them by their number.
+        if self.runtime.processes == 1:
+            return tensors
+        rows = self.batch.x.new_tensor([len(self.batch.x)])
+        total = self.runtime.sum(torch.cat([self.flat(tensors) * rows, rows]))
+        return self.split(total[:-1] / total[-1])
+
+
+class Stepper(ABC):
+    """An optimizer at work: it holds the state and moves the parameters of one part."""
+
+    @abstractmethod
+    def step(self, problem: Problem, *, rate: float = 1.0) -> Terms:
+        """Improve one problem; gives the terms before the step. `rate` scales the step, for schedules."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on, beside the parameters; flat, named tensors."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a state that `state` gave."""
+
+
+class Optimizer(ABC):
+    """A frozen choice of method and constants."""
+
+    @abstractmethod
+    def start(self, part: nn.Module) -> Stepper:
+        """A fresh stepper for the trainable parameters of `part`."""
+
+
+def _total(terms: Terms) -> Tensor:
+    return torch.stack([term.reshape(()) for term in terms.values()]).sum()
+
+
+def _tensors(run: Pass) -> list[Tensor]:
+    return [z for field in run for z in (field if isinstance(field, tuple) else (field,))]
+
+
+def _replaced(run: Pass, cut: Mapping[int, Tensor]) -> Pass:
+    def swap(z: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+        return tuple(cut.get(id(h), h) for h in z) if isinstance(z, tuple) else cut.get(id(z), z)
+
+    return type(run)(*(swap(z) for z in run))
+
+
+def _gradients(scalar: Tensor, leaves: Sequence[Tensor], *, create_graph: bool = False) -> Tensor:
+    """The gradients of a scalar as one vector; zeros where it does not depend on a leaf."""
+    if not scalar.requires_grad:
+        return torch.cat([torch.zeros_like(leaf).reshape(-1) for leaf in leaves])
+    found = torch.autograd.grad(scalar, leaves, create_graph=create_graph, retain_graph=True, allow_unused=True)
+    filled = [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
+    return torch.cat([g.reshape(-1) for g in filled])
+
+
+def _dot(tensors: Sequence[Tensor], vector: Tensor) -> Tensor:
+    return torch.cat([z.reshape(-1) for z in tensors]) @ vector
+
+
+def _jacobian_product(
+    outputs: Sequence[Tensor], leaves: Sequence[Tensor], vector: Tensor
+) -> Tensor:
+    """J v by two reverse sweeps: the gradient of u^T J v with respect to u."""
+    dummies = [torch.zeros_like(z, requires_grad=True) for z in outputs]
+    flat = torch.cat([z.reshape(-1) for z in outputs])
+    pulled = _gradients(flat @ torch.cat([u.reshape(-1) for u in dummies]), leaves, create_graph=True)
+    return _gradients(pulled @ vector, dummies)

@@ -1,0 +1,116 @@
+"""How far a reconstruction is from its target: sum over features, mean over rows, observed cells only."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from layerwise.data import Batch
+from layerwise.models.base import Pass
+
+__all__ = [
+    "ClippedSquaredError",
+    "CrossEntropy",
+    "Fidelity",
+    "SquaredError",
+    "clipped_squared_error",
+    "cross_entropy",
+    "squared_error",
+]
+
+
+class Fidelity(ABC):
+    """Compares a pass with its clean target; a frozen choice without state."""
+
+    name: str
+
+    @abstractmethod
+    def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
+        """The sum over each row's observed features."""
+
+    def __call__(self, run: Pass, target: Batch) -> Float[Tensor, ""]:
+        """The mean over the rows."""
+        return self.rows(run, target).mean()
+
+
+@final
+@dataclass(frozen=True)
+class SquaredError(Fidelity):
+    r"""The squared error, in the units of the scaled features.
+
+    .. math:: \frac1n \sum_{i=1}^n \sum_j m_{ij} (x_{ij} - \hat x_{ij})^2
+
+    with m the mask of observed cells. It is not divided by the number of features, and has no factor 1/2, as in
+    Hinton & Salakhutdinov 2006.
+
+    >>> run = Pass(torch.zeros(2, 3), torch.zeros(2, 1), torch.ones(2, 3), (), torch.ones(2, 3))
+    >>> squared_error(run, Batch(torch.zeros(2, 3), None))
+    tensor(3.)
+    """
+
+    name = "squared_error"
+
+    def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
+        """The squared error of each row."""
+        return observed((run.reconstruction - target.x).square(), target.observed).flatten(1).sum(1)
+
+
+@final
+@dataclass(frozen=True)
+class CrossEntropy(Fidelity):
+    r"""The binary cross-entropy in nats, for targets in [0, 1] and a sigmoid output.
+
+    .. math:: -\frac1n \sum_i \sum_j m_{ij} [x_{ij} \log \hat x_{ij} + (1 - x_{ij}) \log(1 - \hat x_{ij})]
+
+    computed from the logits, so that it stays exact for saturated outputs. For grey targets its least value is
+    the entropy of the target, not 0.
+
+    >>> run = Pass(torch.zeros(1, 2), torch.zeros(1, 1), torch.full((1, 2), 0.5), (), torch.zeros(1, 2))
+    >>> round(float(cross_entropy(run, Batch(torch.zeros(1, 2), None))), 4)
+    1.3863
+    """
+
+    name = "cross_entropy"
+
+    def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
+        """The cross-entropy of each row."""
+        terms = functional.binary_cross_entropy_with_logits(run.natural, target.x, reduction="none")
+        return observed(terms, target.observed).flatten(1).sum(1)
+
+
+@final
+@dataclass(frozen=True)
+class ClippedSquaredError(Fidelity):
+    r"""The squared error of a model whose output is clipped to a range, with a gradient that does not die there.
+
+    .. math:: \frac1n \sum_i \sum_j m_{ij} (x_{ij} - z_{ij})^2 \, [\, x_{ij} \neq \hat x_{ij} \,]
+
+    with z the output before clipping and \hat x after it. A target at the bound beyond which z lies costs nothing, as
+    the reconstruction is exact there; every other target pulls z itself, so it is never stuck outside the range. It
+    is convex in z, never below the squared error of the reconstruction, and equal to `SquaredError` without bounds.
+
+    >>> run = Pass(torch.zeros(1, 2), torch.zeros(1, 1), torch.zeros(1, 2), (), torch.full((1, 2), -2.0))
+    >>> clipped_squared_error(run, Batch(torch.tensor([[0.0, 1.0]]), None))
+    tensor(9.)
+    """
+
+    name = "squared_error"
+
+    def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
+        """The error of each row."""
+        errors = torch.where(run.reconstruction == target.x, 0.0, run.natural - target.x)
+        return observed(errors.square(), target.observed).flatten(1).sum(1)
+
+
+squared_error = SquaredError()
+clipped_squared_error = ClippedSquaredError()
+cross_entropy = CrossEntropy()
+
+
+def observed(terms: Tensor, mask: Tensor | None) -> Tensor:
+    """The terms of observed cells; a missing one contributes exactly 0, to the value and to the gradient."""
+    return terms if mask is None else torch.where(mask, terms, torch.zeros((), dtype=terms.dtype, device=terms.device))

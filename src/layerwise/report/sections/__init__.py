@@ -1,0 +1,23 @@
+"""The sections of the page: each a pure function of the data, and None where it has nothing to show."""
+
+from layerwise.report.sections.activity import activity
+from layerwise.report.sections.code_map import code_map
+from layerwise.report.sections.comparison import comparison
+from layerwise.report.sections.environment import environment
+from layerwise.report.sections.examples import examples
+from layerwise.report.sections.hardest import hardest
+from layerwise.report.sections.recipe import recipe
+from layerwise.report.sections.summary import summary
+from layerwise.report.sections.training import training
+
+__all__ = [
+    "activity",
+    "code_map",
+    "comparison",
+    "environment",
+    "examples",
+    "hardest",
+    "recipe",
+    "summary",
+    "training",
+]

@@ -1,0 +1,74 @@
+"""Where and how numbers are computed: device, precision and the sum over processes."""
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import Literal, final
+
+import torch
+from torch import Tensor
+
+from layerwise.errors import InputError
+
+__all__ = ["Precision", "Runtime"]
+
+Precision = Literal["auto", "float32", "bf16"]
+
+
+@final
+@dataclass(frozen=True)
+class Runtime:
+    """The device and the arithmetic of one run; an ordinary value, never a global.
+
+    Arguments:
+        device: "auto" (CUDA, else Apple's MPS, else the processor) or any name that torch knows, like "cuda:1".
+        precision: "bf16" computes the passes in bfloat16 and keeps float32 weights and sums; "auto" takes it
+            where the processor multiplies bfloat16 natively (CUDA from Ampere on, AVX512-BF16, AMX), else "float32".
+
+    Raises:
+        InputError: for a device that is not there, or an unknown precision.
+
+    >>> Runtime("cpu", "float32").torch_device
+    device(type='cpu')
+    """
+
+    device: str = "auto"
+    precision: Precision = "auto"
+    processes: int = field(default=1, init=False)
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("auto", "float32", "bf16"):
+            raise InputError(f"precision must be 'auto', 'float32' or 'bf16'; got {self.precision!r}.")
+        try:
+            torch.empty(0, device=self.torch_device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"device {self.device!r} cannot be used here: {reason} Use 'auto' or 'cpu'.") from error
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device that "auto" stands for on this machine."""
+        if self.device != "auto":
+            return torch.device(self.device)
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+    @property
+    def mixed(self) -> bool:
+        """Whether passes are computed in bfloat16."""
+        if self.precision != "auto":
+            return self.precision == "bf16"
+        if self.torch_device.type == "cuda":
+            return torch.cuda.get_device_capability(self.torch_device) >= (8, 0)
+        # torch also *emulates* bfloat16 on older processors, several times slower than float32.
+        return self.torch_device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """The context in which a forward pass is computed."""
+        if not self.mixed:
+            return contextlib.nullcontext()
+        return torch.autocast(self.torch_device.type, dtype=torch.bfloat16)
+
+    def sum(self, vector: Tensor) -> Tensor:
+        """The sum of `vector` over all processes: the one collective, and the identity in a single process."""
+        return vector

@@ -1,0 +1,297 @@
+"""The model folder: one writer and one reader, which loads what was written or refuses it."""
+
+import hashlib
+import json
+import os
+import platform
+import stat
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, final
+
+import numpy as np
+import pydantic
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from layerwise import __version__
+from layerwise.data import Schema
+from layerwise.errors import ModelFileError
+from layerwise.files import atomic_folder, sha256
+from layerwise.models import Dense, DenseConfig, PrincipalComponents
+
+__all__ = ["FORMAT", "SavedModel", "environment", "load_model", "plain", "save_model", "write_model"]
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+FILES = (
+    "model.safetensors",
+    "baseline.safetensors",
+    "examples.safetensors",
+    "config.json",
+    "schema.json",
+    "recipe.json",
+    "history.jsonl",
+    "metrics.json",
+    "README.md",
+)
+MANIFEST_BYTES = 64 * 1024
+TEXT_BYTES = 512 * 1024 * 1024
+
+
+@final
+@dataclass(frozen=True)
+class SavedModel:
+    """All that a model folder holds.
+
+    Attributes:
+        model: the trained autoencoder.
+        schema: how columns become features, and back.
+        components: PCA of the training rows, for comparisons.
+        settings: the estimator's own arguments, as plain values.
+        recipe: the phases, as plain values.
+        history: the rows of the run.
+        metrics: the comparison on the held-out rows.
+        examples: some held-out rows with their codes and reconstructions.
+        environment: library versions, processor, threads, date.
+    """
+
+    model: Dense
+    schema: Schema
+    components: PrincipalComponents
+    settings: dict[str, Any] = field(default_factory=dict)
+    recipe: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    examples: dict[str, Tensor] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class _File(pydantic.BaseModel, extra="forbid", frozen=True):
+    bytes: int
+    sha256: str
+
+
+class _Manifest(pydantic.BaseModel, extra="forbid", frozen=True):
+    format: int
+    files: dict[str, _File]
+
+
+class _Config(pydantic.BaseModel, extra="forbid", frozen=True):
+    format: Literal[1]
+    model: DenseConfig
+    settings: dict[str, Any]
+    environment: dict[str, str]
+
+
+def save_model(folder: str | os.PathLike[str], saved: SavedModel) -> None:
+    """Write a model folder: all of it, or nothing.
+
+    Raises:
+        ResourceError: when the place cannot be written; what was there stays.
+        InputError: when the model holds an activation that has no name.
+    """
+    with atomic_folder(folder) as staging:
+        write_model(staging, saved)
+
+
+def write_model(staging: Path, saved: SavedModel) -> None:
+    """Write the files of a model folder into an empty folder, which `files.atomic_folder` then moves to its place."""
+    config = _Config(
+        format=1, model=saved.model.config(), settings=saved.settings, environment=saved.environment or environment()
+    )
+    baseline = {
+        "components": saved.components.components,
+        "center": saved.components.center,
+        "variances": saved.components.variances,
+    }
+    for name, tensors in [
+        ("model.safetensors", saved.model.state_dict()),
+        ("baseline.safetensors", baseline),
+        ("examples.safetensors", saved.examples),
+    ]:
+        # Not save_file: that maps the file into memory, where a full disk is a crash and not an error.
+        kept = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        (staging / name).write_bytes(safetensors.torch.save(kept))
+    for name, value in [
+        ("config.json", config.model_dump()),
+        ("schema.json", saved.schema.to_json()),
+        ("recipe.json", saved.recipe),
+        ("metrics.json", saved.metrics),
+    ]:
+        (staging / name).write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    lines = [json.dumps(row) + "\n" for row in saved.history]
+    (staging / "history.jsonl").write_text("".join(lines), encoding="utf-8")
+    (staging / "README.md").write_text(model_card(saved), encoding="utf-8")
+    files = {
+        name: _File(bytes=(staging / name).stat().st_size, sha256=sha256(staging / name)) for name in FILES
+    }
+    (staging / MANIFEST).write_bytes(_manifest_bytes(_Manifest(format=FORMAT, files=files)))
+
+
+def load_model(folder: str | os.PathLike[str]) -> SavedModel:
+    """Read a model folder: sizes and hashes first, then names, shapes and types, then the tensors.
+
+    Nothing is unpickled, and no name in the folder becomes a path or a class.
+
+    Raises:
+        ModelFileError: when the folder or a file of it is missing, cut, changed, or of another format version.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise ModelFileError(f"{path} is not a model folder. Make one with: layerwise fit DATA -o {path}")
+    _check_files(path)
+    try:
+        config = _Config.model_validate_json((path / "config.json").read_bytes())
+        schema = Schema.from_json(_read_json(path / "schema.json"))
+        model = _load_weights(path, config.model)
+        baseline = safetensors.torch.load((path / "baseline.safetensors").read_bytes())
+        components = PrincipalComponents(baseline["components"], baseline["center"], baseline["variances"])
+        return SavedModel(
+            model,
+            schema,
+            components,
+            settings=config.settings,
+            recipe=_read_json(path / "recipe.json"),
+            history=[json.loads(line) for line in (path / "history.jsonl").read_text("utf-8").splitlines()],
+            metrics=_read_json(path / "metrics.json"),
+            examples=safetensors.torch.load((path / "examples.safetensors").read_bytes()),
+            environment=config.environment,
+        )
+    except ModelFileError:
+        raise
+    except (ValueError, KeyError, TypeError, safetensors.SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelFileError(f"{path}: the model folder does not fit together: {reason}. Fit the model again.") from error
+
+
+def environment() -> dict[str, str]:
+    """The versions, the machine and the date of a run, as text."""
+    return {
+        "layerwise": __version__,
+        **{name: version(name) for name in ("torch", "numpy", "scikit-learn", "safetensors")},
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        "threads": str(torch.get_num_threads()),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def model_card(saved: SavedModel) -> str:
+    """A page of Markdown that tells what the model is and how good it is."""
+    metrics = saved.metrics
+    lines = ["# A Layerwise autoencoder", ""]
+    if metrics:
+        lines += [
+            f"{metrics['features']} features in, a code of {metrics['n_components']}.",
+            "",
+            f"| on {metrics['rows']} {metrics.get('held_out', 'rows')} | squared error |",
+            "|---|---|",
+            f"| column means | {metrics['mean_squared_error']:.6g} |",
+            f"| PCA, same code size | {metrics['pca_squared_error']:.6g} |",
+            f"| this model | {metrics['squared_error']:.6g} |",
+            "",
+            f"Unit: {metrics['unit']}.",
+            "",
+        ]
+    lines += [
+        "Use: `layerwise transform FOLDER DATA -o CODES.csv`, or in Python `DeepAutoencoder.load(FOLDER)`.",
+        "",
+        "The folder holds a few rows of the data it was made from (examples.safetensors), for the report.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _manifest_bytes(manifest: _Manifest) -> bytes:
+    """The one way to write a manifest, with the digest of its own content, so that any changed bit shows."""
+    body = json.dumps(manifest.model_dump(), indent=1, sort_keys=True)
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    return (json.dumps({"manifest": json.loads(body), "sha256": digest}, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _check_files(path: Path) -> None:
+    manifest = _read_manifest(path)
+    if manifest.format > FORMAT:
+        raise ModelFileError(
+            f"{path}: format {manifest.format} is newer than {FORMAT}, the newest that layerwise {__version__} "
+            "reads. Update layerwise."
+        )
+    if set(manifest.files) != set(FILES):
+        names = ", ".join(sorted(set(manifest.files) ^ set(FILES)))[:200]
+        raise ModelFileError(f"{path}: the manifest must list {len(FILES)} known files; it differs in: {names}.")
+    for name, expected in manifest.files.items():
+        size = _regular_size(path / name)
+        if size != expected.bytes:
+            raise ModelFileError(f"{path / name}: has {size} bytes, not {expected.bytes}. Copy the folder again.")
+        if not name.endswith(".safetensors") and size > TEXT_BYTES:
+            raise ModelFileError(f"{path / name}: {size} bytes are more than any model needs; not read.")
+        if sha256(path / name) != expected.sha256:
+            raise ModelFileError(f"{path / name}: its content was changed (SHA-256 differs). Copy the folder again.")
+
+
+def _read_manifest(path: Path) -> _Manifest:
+    size = _regular_size(path / MANIFEST)
+    if size > MANIFEST_BYTES:
+        raise ModelFileError(f"{path / MANIFEST}: {size} bytes are too many for a manifest; not read.")
+    data = (path / MANIFEST).read_bytes()
+    try:
+        content = json.loads(data)["manifest"]
+        known_format = isinstance(content["format"], int) and content["format"] > FORMAT
+        manifest = _Manifest(format=content["format"], files={}) if known_format else _Manifest.model_validate(content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{path / MANIFEST}: is damaged. Copy the folder again.") from error
+    if not known_format and data != _manifest_bytes(manifest):
+        raise ModelFileError(f"{path / MANIFEST}: its content was changed. Copy the folder again.")
+    return manifest
+
+
+def _regular_size(path: Path) -> int:
+    try:
+        status = path.lstat()
+    except OSError as error:
+        raise ModelFileError(f"{path}: is missing. Copy the folder again, or fit the model again.") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelFileError(f"{path}: must be a plain file, not a link, folder or device.")
+    return status.st_size
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def _load_weights(path: Path, config: DenseConfig) -> Dense:
+    data = (path / "model.safetensors").read_bytes()
+    # Before anything of the described size is made: the description must fit the file that is there.
+    if config.least_bytes() > len(data):
+        raise ModelFileError(f"{path}: config.json describes a larger model than model.safetensors holds.")
+    tensors = safetensors.torch.load(data)
+    model = Dense.from_config(config)
+    wanted = {name: (tuple(value.shape), value.dtype) for name, value in model.state_dict().items()}
+    found = {name: (tuple(value.shape), value.dtype) for name, value in tensors.items()}
+    if wanted != found:
+        names = ", ".join(sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name)))[:200]
+        raise ModelFileError(f"{path}: model.safetensors does not fit the architecture in config.json: {names}.")
+    model.load_state_dict(tensors)
+    model.eval()
+    return model
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: NumPy numbers become Python's, NaN and infinities None."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

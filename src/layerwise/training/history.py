@@ -1,0 +1,118 @@
+"""What happened in a run: rows of plain values, written as they come, and the events that watchers read."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+__all__ = ["EpochEnd", "Event", "History", "PhaseEnd", "PhaseStart", "StepEnd", "StopPhase", "Watcher"]
+
+
+@final
+@dataclass(frozen=True)
+class PhaseStart:
+    """A phase begins: its name, the number of its epochs and of its steps in each, and its rows."""
+
+    phase: str
+    epochs: int
+    steps: int
+    rows: int
+    event: str = "start"
+
+
+@final
+@dataclass(frozen=True)
+class StepEnd:
+    """A step was taken; `step` counts from 1 through the phase, `terms` are those before the step."""
+
+    phase: str
+    epoch: int
+    step: int
+    terms: dict[str, float]
+    rate: float
+    seconds: float
+    event: str = "step"
+
+
+@final
+@dataclass(frozen=True)
+class EpochEnd:
+    """An epoch is done: mean training terms, the validation terms, and whether these are the best so far.
+
+    Epoch 0 is the state before the first step; its training terms are empty.
+    """
+
+    phase: str
+    epoch: int
+    step: int
+    terms: dict[str, float]
+    validation: dict[str, float]
+    best: bool
+    seconds: float
+    event: str = "epoch"
+
+
+@final
+@dataclass(frozen=True)
+class PhaseEnd:
+    """A phase is over, and why; `best_epoch` is the one whose weights are kept."""
+
+    phase: str
+    reason: str
+    epochs: int
+    best_epoch: int
+    seconds: float
+    event: str = "phase"
+
+
+Event = PhaseStart | StepEnd | EpochEnd | PhaseEnd
+Watcher = Callable[[Event], None]
+"""Sees every event of a run; it may raise `StopPhase`, and nothing else."""
+
+
+@final
+class StopPhase(Exception):  # noqa: N818 - a request, not an error
+    """Raised by a watcher to end the phase; its text is the reason in the history."""
+
+
+@final
+class History:
+    """The events of a run as plain rows, at most about 1000 step rows a phase.
+
+    Arguments:
+        path: a file to which each row is added as one line of JSON when it comes; None keeps them in memory only.
+
+    >>> history = History()
+    >>> history.record(PhaseEnd("train", "epochs done", epochs=3, best_epoch=2, seconds=0.1))
+    >>> history.rows[0]["reason"]
+    'epochs done'
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.path = None if path is None else Path(path)
+        self._stride = 1
+
+    def record(self, event: Event) -> None:
+        """Keep an event; of a long phase's steps only few."""
+        if isinstance(event, PhaseStart):
+            self._stride = max(1, event.epochs * event.steps // 1000)
+        if isinstance(event, StepEnd) and event.step % self._stride:
+            return
+        row = dataclasses.asdict(event)
+        self.rows.append(row)
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+
+    def phases(self) -> list[dict[str, Any]]:
+        """The rows which say how each phase ended."""
+        return [row for row in self.rows if row["event"] == "phase"]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run was ended by the user."""
+        return any(row["reason"] == "interrupted" for row in self.phases())
