@@ -47,23 +47,28 @@ def fit(
     *,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The model folder to write.")] = None,
     code: Annotated[
-        int | None, typer.Option("--code", "--n-components", help="Size of the code; by default a third of the columns.")
+        int | None,
+        typer.Option("--code", "--n-components", help="Size of the code; by default a third of the columns."),
     ] = None,
     hidden: Annotated[
-        str, typer.Option("--hidden", "--hidden-layer-sizes", help="Widths from input to code, like 1000,500,250.")
+        str,
+        typer.Option("--hidden", "--hidden-layer-sizes", help="Widths from input to code, like 1000,500,250."),
     ] = "auto",
     scaling: Annotated[str, typer.Option(help='"auto", "standard", "minmax" or "none".')] = "auto",
     label: Label = None,
     drop: Drop = None,
     member: Member = None,
     data_dir: DataDir = None,
-    max_epochs: Annotated[int | None, typer.Option("--epochs", "--max-epochs", help="By default chosen by the rows.")] = None,
+    max_epochs: Annotated[
+        int | None, typer.Option("--epochs", "--max-epochs", help="By default chosen by the rows.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="By default chosen by the rows.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help='"auto", "float32" or "bf16".')] = "auto",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="An argument of the recipe, like --set lr=0.001; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", help="An argument of the recipe, like --set lr=0.001; may be repeated."),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML or JSON file of recipe arguments.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the recipe and stop.")] = False,

@@ -15,9 +15,10 @@ from layerwise.data import Table, datasets, read, write
 from layerwise.errors import InputError
 from layerwise.estimators import DeepAutoencoder
 from layerwise.files import atomic_folder
+from layerwise.penalties import clipped_squared_error
 from layerwise.recipes import default
 from layerwise.storage import write_model
-from layerwise.training import History, Recipe, describe
+from layerwise.training import History, Objective, Recipe, describe
 
 __all__ = [
     "DataOptions",
@@ -102,9 +103,9 @@ class FitOptions:
         )
 
     def _phases(self, rows: int) -> Recipe:
-        chosen = {"epochs": self.max_epochs, "batch_size": self.batch_size}
-        arguments = {name: value for name, value in chosen.items() if value is not None}
-        return default(rows, **arguments, **self.recipe)
+        chosen: dict[str, Any] = {"epochs": self.max_epochs, "batch_size": self.batch_size}
+        chosen = {name: value for name, value in chosen.items() if value is not None}
+        return default(rows, objective=Objective(clipped_squared_error), **{**chosen, **self.recipe})
 
 
 @final
@@ -161,7 +162,12 @@ def dry_run(options: FitOptions) -> Any:
     table = options.source.read()
     estimator = options.estimator()
     schema, model, phases = estimator.plan(table)
-    return {"rows": len(table), "features": schema.n_features, "widths": model.widths, "recipe": describe(phases)}
+    return {
+        "rows": len(table),
+        "features": schema.n_features,
+        "widths": model.widths,
+        "recipe": describe(phases),
+    }
 
 
 def fit(options: FitOptions) -> FitResult:
@@ -294,4 +300,3 @@ def _matching(estimator: DeepAutoencoder, source: DataOptions) -> Table:
     table = source.read()
     extra = [name for name in estimator.ignored_ if name in table.names]
     return table.drop(tuple(extra)) if extra else table
-

@@ -1,4 +1,4 @@
-"""Randomness keyed by what it is for: the same key gives the same numbers, in any process and after any interruption."""
+"""Randomness keyed by what it is for: the same key gives the same numbers, whatever happened before."""
 
 import hashlib
 

@@ -103,7 +103,10 @@ def save_model(folder: str | os.PathLike[str], saved: SavedModel) -> None:
 def write_model(staging: Path, saved: SavedModel) -> None:
     """Write the files of a model folder into an empty folder, which `files.atomic_folder` then moves to its place."""
     config = _Config(
-        format=1, model=saved.model.config(), settings=saved.settings, environment=saved.environment or environment()
+        format=1,
+        model=saved.model.config(),
+        settings=saved.settings,
+        environment=saved.environment or environment(),
     )
     baseline = {
         "components": saved.components.components,
@@ -128,9 +131,7 @@ def write_model(staging: Path, saved: SavedModel) -> None:
     lines = [json.dumps(row) + "\n" for row in saved.history]
     (staging / "history.jsonl").write_text("".join(lines), encoding="utf-8")
     (staging / "README.md").write_text(model_card(saved), encoding="utf-8")
-    files = {
-        name: _File(bytes=(staging / name).stat().st_size, sha256=sha256(staging / name)) for name in FILES
-    }
+    files = {name: _File(bytes=(staging / name).stat().st_size, sha256=sha256(staging / name)) for name in FILES}
     (staging / MANIFEST).write_bytes(_manifest_bytes(_Manifest(format=FORMAT, files=files)))
 
 
@@ -167,7 +168,9 @@ def load_model(folder: str | os.PathLike[str]) -> SavedModel:
         raise
     except (ValueError, KeyError, TypeError, safetensors.SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ModelFileError(f"{path}: the model folder does not fit together: {reason}. Fit the model again.") from error
+        raise ModelFileError(
+            f"{path}: the model folder does not fit together: {reason}. Fit the model again."
+        ) from error
 
 
 def environment() -> dict[str, str]:

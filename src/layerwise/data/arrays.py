@@ -3,7 +3,6 @@
 import math
 import os
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,10 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from layerwise.data.arrow import raw_from_arrow
+from layerwise.data.damage import damage, one_line
 from layerwise.data.table import Origin, Raw, Table
 from layerwise.errors import InputError, ResourceError
 
-__all__ = ["check_size", "from_numpy", "objects", "one_line", "read_npy", "read_npz"]
+__all__ = ["check_size", "from_numpy", "objects", "read_npy", "read_npz"]
 
 MOST_CELLS = 2**40
 NO_OBJECTS = "They are pickles, which can run code; save np.asarray(x, float), or a data frame as parquet."
@@ -58,14 +58,13 @@ def objects(name: str, values: NDArray[Any], origin: Origin) -> Raw:
         others = [(i, value) for i, value in present if not isinstance(value, kind)]
         if not others:
             remedy = "Convert it to numbers or text, or drop it."
-            raise origin.error(
-                f"column {name!r} must hold numbers, text or times; {one_line(error)}. {remedy}"
-            ) from error
+            found = f"column {name!r} must hold numbers, text or times"
+            raise origin.error(f"{found}; {one_line(error)}. {remedy}") from error
         row, value = others[0]
         also = f" ({len(others):,} such cells)" if len(others) > 1 else ""
         raise origin.error(
-            f"column {name!r} must hold one type; {first!r} is of type {type(first).__name__}, but "
-            f"{value!r} in {origin.row(row)} is of type {type(value).__name__}{also}. Convert the column, or drop it."
+            f"column {name!r} must hold one type; {first!r} is of type {type(first).__name__}, but {value!r} "
+            f"in {origin.row(row)} is of type {type(value).__name__}{also}. Convert or drop the column."
         ) from error
 
 
@@ -75,9 +74,11 @@ def read_npy(path: Path) -> Table:
     Raises:
         InputError: for a damaged file, or one of objects.
     """
-    with path.open("rb") as file:
-        _check_header(file, os.path.getsize(path), str(path))
-    return from_numpy(_loaded(path), origin=Origin(str(path)))
+    with damage(path, "an array saved by NumPy"), path.open("rb") as file:
+        _check_header(file, path.stat().st_size, path)
+        file.seek(0)
+        array = np.load(file, allow_pickle=False)
+    return from_numpy(array, origin=Origin(str(path)))
 
 
 def read_npz(path: Path, *, member: str | None = None) -> Table:
@@ -85,25 +86,19 @@ def read_npz(path: Path, *, member: str | None = None) -> Table:
 
     Arguments:
         path: the file.
-        member: the array; by default `X`, else the only one of two or more dimensions. With `X`, an array `y` of
-            the same length gives the labels.
+        member: the array; by default `X`, else the only one of two or more dimensions. With `X`, an array
+            `y` of the same length gives the labels.
 
     Raises:
         InputError: for a damaged file, one of objects, an array that is not there or is ambiguous.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            headers = {}
-            for info in archive.infolist():
-                if info.filename.endswith(".npy"):
-                    with archive.open(info) as file:
-                        headers[info.filename.removesuffix(".npy")] = _check_header(
-                            file, info.file_size, str(path)
-                        )
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(
-            f"{path}: must be an archive of arrays (np.savez); it is damaged ({one_line(error)})."
-        ) from error
+    headers = {}
+    with damage(path, "an archive of arrays (np.savez)"), zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.filename.endswith(".npy"):
+                with archive.open(info) as file:
+                    name = info.filename.removesuffix(".npy")
+                    headers[name] = _check_header(file, info.file_size, path)
     name = _member(headers, member, str(path))
     array = _loaded(path, name)
     labels = _loaded(path, "y") if name == "X" and headers.get("y") == array.shape[:1] else None
@@ -128,12 +123,9 @@ def check_size(shape: tuple[int, ...], itemsize: int, source: str) -> None:
 
 
 def _missing(value: Any) -> bool:
-    # NaN is the one number unequal to itself; pandas' NA answers no such question with a truth value.
-    return (
-        value is None
-        or type(value).__name__ in ("NAType", "NaTType")
-        or (isinstance(value, float) and value != value)
-    )
+    # pandas' own marks are known by name, since pandas need not be there.
+    unknown = type(value).__name__ in ("NAType", "NaTType")
+    return value is None or unknown or (isinstance(value, float) and math.isnan(value))
 
 
 def _memory() -> int:
@@ -144,27 +136,19 @@ def _memory() -> int:
         return 8 * MOST_CELLS
 
 
-def _check_header(file: IO[bytes], size: int, source: str) -> tuple[int, ...]:
+def _check_header(file: IO[bytes], size: int, path: Path) -> tuple[int, ...]:
     """The shape that an NPY header states, if the rest of the file has that many bytes."""
-    try:
-        version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read(file)
-    except (ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{source}: must be an array saved by NumPy; it is damaged ({one_line(error)})."
-        ) from error
+    version = np.lib.format.read_magic(file)
+    old = version == (1, 0)
+    read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
     if dtype.hasobject:
-        raise InputError(
-            f"{source}: must hold numbers or text; found an array of Python objects. {NO_OBJECTS}"
-        )
-    check_size(shape, dtype.itemsize, source)
+        raise InputError(f"{path}: must hold numbers or text; found an array of Python objects. {NO_OBJECTS}")
+    check_size(shape, dtype.itemsize, str(path))
     expected = file.tell() + math.prod(shape) * dtype.itemsize
     if size != expected:
         raise InputError(
-            f"{source}: must have {expected:,} bytes for shape {shape}; found {size:,}. Save it again."
+            f"{path}: must have {expected:,} bytes for shape {shape}; found {size:,}. Save it again."
         )
     return tuple(shape)
 
@@ -184,20 +168,7 @@ def _member(headers: dict[str, tuple[int, ...]], member: str | None, source: str
     return wide[0]
 
 
-def _loaded(path: Path, member: str | None = None) -> NDArray[Any]:
-    try:
-        if member is None:
-            array: NDArray[Any] = np.load(path, allow_pickle=False)
-            return array
-        with np.load(path, allow_pickle=False) as arrays:
-            chosen: NDArray[Any] = arrays[member]
-            return chosen
-    except (ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path}: must hold arrays saved by NumPy; it is damaged ({one_line(error)})."
-        ) from error
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of what another library says."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+def _loaded(path: Path, member: str) -> NDArray[Any]:
+    with damage(path, "an archive of arrays (np.savez)"), np.load(path, allow_pickle=False) as arrays:
+        array: NDArray[Any] = arrays[member]
+        return array

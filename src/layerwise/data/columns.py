@@ -6,18 +6,27 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, final
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from layerwise.data.numbers import numbers, restored, storage
+from layerwise.data.levels import Level, check_levels, from_levels, level_codes, unless_all
+from layerwise.data.numbers import numbers, restored
 from layerwise.data.table import Raw
 from layerwise.errors import InputError
 
-__all__ = ["Binary", "Categorical", "Column", "Constant", "Level", "Numeric", "Pixels"]
+__all__ = [
+    "Binary",
+    "ByteColumn",
+    "Categorical",
+    "Column",
+    "Constant",
+    "Numeric",
+    "Pixels",
+    "eight_bits",
+    "squashed",
+]
 
 logger = logging.getLogger(__name__)
 
-Level = bool | int | float | str
 LIMIT = 30.0
 CHUNK = 4096
 # What a column read from a file must be: known fields only, finite numbers.
@@ -149,7 +158,7 @@ class Binary:
 
     def __post_init__(self) -> None:
         _check_scale(self.name, self.scale)
-        _check_levels(self.name, self.levels)
+        check_levels(self.name, self.levels)
 
     @property
     def width(self) -> int:
@@ -166,7 +175,7 @@ class Binary:
                     "column %r: %d cells of unknown levels count as missing", self.name, unseen.sum()
                 )
             return ByteColumn(
-                (codes == 1).astype(np.uint8), _unless_all((codes >= 0) & ~unseen), self.center, self.scale
+                (codes == 1).astype(np.uint8), unless_all((codes >= 0) & ~unseen), self.center, self.scale
             )
         t = self._line(raw)
         second, present = t == 1, raw.present()
@@ -182,7 +191,7 @@ class Binary:
     def decode(self, x: NDArray[np.float64]) -> Raw:
         """The nearer level for each row of a feature of shape (rows, 1)."""
         codes = (x[:, 0] * self.scale + self.center > 0.5).astype(np.int32)
-        return _from_levels(self.name, codes, self.levels, self.dtype)
+        return from_levels(self.name, codes, self.levels, self.dtype)
 
     def _line(self, raw: Raw) -> NDArray[np.float64]:
         first, second = (level if isinstance(level, int | float) else 0 for level in self.levels)
@@ -219,7 +228,7 @@ class Categorical:
 
     def __post_init__(self) -> None:
         _check_scale(self.name, self.scale)
-        _check_levels(self.name, self.levels)
+        check_levels(self.name, self.levels)
         if len(self.frequencies) != len(self.levels):
             raise InputError(
                 f"column {self.name!r} needs a frequency for each of its {len(self.levels)} levels."
@@ -245,7 +254,7 @@ class Categorical:
         strength = x * self.scale + np.array([*self.frequencies, 0.0])
         codes = strength.argmax(axis=1).astype(np.int32)
         codes[codes == len(self.levels)] = -1
-        return _from_levels(self.name, codes, self.levels, self.dtype)
+        return from_levels(self.name, codes, self.levels, self.dtype)
 
 
 @final
@@ -272,7 +281,7 @@ class Constant:
 
     def decode(self, x: NDArray[np.float64]) -> Raw:
         """The value for each row of `x`."""
-        return _from_levels(
+        return from_levels(
             self.name, np.full(len(x), 0 if self.value is not None else -1), (self.value,), self.dtype
         )
 
@@ -345,50 +354,6 @@ def eight_bits(values: NDArray[Any]) -> tuple[NDArray[np.uint8], int]:
     return values.view(np.uint8), 0
 
 
-def level_codes(raw: Raw, levels: tuple[Level, ...]) -> NDArray[np.int64]:
-    """The place of each cell in `levels`: -1 where missing, their number where it is none of them.
-
-    A number equals a level that is its text: "1", "2" are read as numbers where no cell is a word.
-
-    >>> level_codes(Raw("size", np.array([2.0, np.nan, 5.0])), ("1", "2"))
-    array([ 1, -1,  2])
-    """
-    if raw.levels is None:
-        present = raw.present()
-        found, places = np.unique(raw.values, return_inverse=True)
-        cells = np.where(present, places, -1) if present is not None else places
-        known = found.tolist()
-    else:
-        known, cells = raw.levels.to_pylist(), raw.values
-    exact = {level: i for i, level in enumerate(levels)}
-    textual = {_text(level): i for i, level in enumerate(levels)}
-    codes = [exact.get(value, textual.get(_text(value), len(levels))) for value in known]
-    return np.array([*codes, -1], dtype=np.int64)[cells]
-
-
-def _text(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _from_levels(name: str, codes: NDArray[Any], levels: tuple[Level | None, ...], dtype: str) -> Raw:
-    valid = _unless_all(codes >= 0)
-    if dtype in ("string", "category"):
-        return Raw(name, codes, None, pa.array(levels), dtype)
-    if dtype == "null":
-        return Raw(name, np.full(len(codes), np.nan), None, None, dtype)
-    cells = np.array([level if level is not None else 0 for level in levels]).astype(storage(dtype))
-    return Raw(name, cells[np.maximum(codes, 0)], valid, None, dtype)
-
-
-def _unless_all(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    return None if mask.all() else mask
-
-
 def _check_scale(name: str, scale: float) -> None:
     if not 0 < scale < math.inf:
         raise InputError(f"column {name!r} needs a positive, finite scale; got {scale}.")
-
-
-def _check_levels(name: str, levels: tuple[Level, ...]) -> None:
-    if len(levels) < 2 or len(set(levels)) < len(levels):
-        raise InputError(f"column {name!r} needs two or more distinct levels; got {levels!r}.")

@@ -15,8 +15,8 @@ from typing import final
 import pyarrow as pa
 import pyarrow.csv as pc
 
-from layerwise.data.arrays import one_line
 from layerwise.data.arrow import from_arrow
+from layerwise.data.damage import damage, one_line
 from layerwise.data.numbers import is_number
 from layerwise.data.table import Origin, Table, listing
 from layerwise.errors import InputError
@@ -81,7 +81,8 @@ def read_delimited(path: Path) -> Table:
         InputError: for an empty file, a line with more or fewer cells than the first, another encoding than
             UTF-8 (or UTF-16 with a mark), an open quote, a column without a name.
     """
-    dialect = _sniffed(path)
+    with damage(path, "a table of text"):
+        dialect = _sniffed(path)
     try:
         table = pc.read_csv(
             path,
@@ -95,7 +96,9 @@ def read_delimited(path: Path) -> Table:
                 null_values=MISSING + [f" {text}" for text in MISSING], strings_can_be_null=True
             ),
         )
-    except (pa.ArrowException, UnicodeError) as error:
+    except (pa.ArrowException, UnicodeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise _explained(path, dialect, error) from error
     _check_text(path, dialect, table)
     origin = Origin(str(path), functools.partial(dialect.line_of, path))
@@ -151,8 +154,8 @@ def _explained(path: Path, dialect: Dialect, error: Exception) -> InputError:
         records = dialect.records(path)
         _, first = next(records)
         ragged = [(line, len(record)) for line, record in records if len(record) != len(first)]
-    except (csv.Error, StopIteration, OSError, EOFError) as damage:
-        return InputError(f"{path}: must be a table of text; {one_line(damage)}.")
+    except (csv.Error, StopIteration, OSError, EOFError) as stumble:
+        return InputError(f"{path}: must be a table of text; {one_line(stumble)}.")
     if not ragged:
         return InputError(f"{path}: must be a table of text; {one_line(error)}.")
     line, cells = ragged[0]
@@ -160,7 +163,7 @@ def _explained(path: Path, dialect: Dialect, error: Exception) -> InputError:
     delimiter = {"\t": "tab"}.get(dialect.delimiter, repr(dialect.delimiter))
     return InputError(
         f"{path}: every line must have the {len(first)} cells of the first; line {line} has {cells}{also}, "
-        f"with {delimiter} between cells. Mend the line, or put cells that hold the delimiter in double quotes."
+        f"with {delimiter} between cells. Mend the line, or put a cell that holds the delimiter in quotes."
     )
 
 

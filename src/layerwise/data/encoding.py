@@ -14,8 +14,8 @@ from layerwise.data.columns import (
     Numeric,
     Pixels,
     eight_bits,
-    level_codes,
 )
+from layerwise.data.levels import level_codes
 from layerwise.data.numbers import LARGEST, numbers
 from layerwise.data.rows import Bytes, Codes, Floats, Store
 from layerwise.data.table import Raw, Table

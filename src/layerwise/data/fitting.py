@@ -14,11 +14,11 @@ from layerwise.data.columns import (
     Categorical,
     Column,
     Constant,
-    Level,
     Numeric,
     Pixels,
     squashed,
 )
+from layerwise.data.levels import Level
 from layerwise.data.numbers import is_number, numbers, origin_of
 from layerwise.data.table import Raw, Table
 from layerwise.errors import InputError
@@ -204,9 +204,7 @@ def _refuse_numbers_in_text(raw: Raw, counts: NDArray[np.int64]) -> None:
     share = numeric[raw.values].sum() / max(int(counts.sum()), 1)
     if NUMBER_SHARE <= share < 1:
         numeric[-1] = True
-        remedy = (
-            "Mend the cells or leave them empty; or name the column in `categories` if its numbers are codes."
-        )
+        remedy = "Mend the cells, leave them empty, or drop the column (--drop)."
         raise raw.refusal(
             ~numeric[raw.values], f"must hold one type; {share:.0%} of its cells are numbers", remedy=remedy
         )

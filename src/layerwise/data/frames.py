@@ -1,5 +1,6 @@
 """Data frames of pandas, polars and Arrow, and the files that hold them."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from layerwise.data.arrays import check_size, objects, one_line
+from layerwise.data.arrays import check_size, objects
 from layerwise.data.arrow import from_arrow, raw_from_arrow
+from layerwise.data.damage import damage
 from layerwise.data.table import Origin, Raw, Table
 from layerwise.errors import InputError
 
@@ -54,21 +56,15 @@ def read_parquet(path: Path) -> Table:
     Raises:
         InputError: for a damaged file.
     """
-    try:
+    with damage(path, "a Parquet file"):
         with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            check_size((file.metadata.num_rows, max(len(schema.names), 1)), 1, str(path))
-            # Texts that repeat stay numbers into their levels; a small file can unfold to gigabytes of text.
-            texts = [
-                field.name
-                for field in schema
-                if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-            ]
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+            check_size((rows, max(len(schema.names), 1)), 1, str(path))
+        # Texts that repeat stay places in a dictionary; a small file can unfold to gigabytes of text.
+        texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             batches = list(file.iter_batches(BATCH))
-            table = pa.Table.from_batches(batches, schema=batches[0].schema if batches else schema)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: must be a Parquet file; it is damaged ({one_line(error)}).") from error
+        table = pa.Table.from_batches(batches, schema=batches[0].schema if batches else schema)
     return from_arrow(table, origin=Origin(str(path)), texts=frozenset(texts))
 
 
@@ -78,24 +74,21 @@ def read_feather(path: Path) -> Table:
     Raises:
         InputError: for a damaged file.
     """
-    try:
-        with pa.OSFile(str(path)) as file:
-            opened = pa.ipc.open_file(file) if file.read(6) == b"ARROW1" else None
-            if opened is None:
-                file.seek(0)
-                opened = pa.ipc.open_stream(file)
-            table = opened.read_all()
+    with damage(path, "an Arrow or Feather file"), pa.OSFile(str(path)) as file:
+        whole = file.read(6) == b"ARROW1"
+        file.seek(0)
+        table = (pa.ipc.open_file(file) if whole else pa.ipc.open_stream(file)).read_all()
         # Offsets in the file are not trusted before they have been looked at.
         table.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"{path}: must be an Arrow or Feather file; it is damaged ({one_line(error)})."
-        ) from error
     return from_arrow(table, origin=Origin(str(path)))
 
 
 def _raw(eager: nw.DataFrame[Any], place: int, name: str, origin: Origin) -> Raw:
     series = eager[:, place]
-    if series.dtype == nw.Object:
-        return objects(name, np.asarray(series.to_list(), dtype=object), origin)
-    return raw_from_arrow(name, series.to_arrow(), origin)
+    if series.dtype != nw.Object:
+        with contextlib.suppress(pa.ArrowException, TypeError):
+            return raw_from_arrow(name, series.to_arrow(), origin)
+    # One by one, slowly: it works for Python objects of one type, and else finds the cell that does not fit.
+    cells = np.empty(len(series), dtype=object)
+    cells[:] = series.to_list()
+    return objects(name, cells, origin)

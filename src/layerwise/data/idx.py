@@ -3,14 +3,14 @@
 import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.data.arrays import check_size, one_line
+from layerwise.data.arrays import check_size
+from layerwise.data.damage import damage
 from layerwise.data.table import Origin, Table
 from layerwise.errors import InputError
 
@@ -42,24 +42,17 @@ def read_idx_array(path: Path) -> NDArray[Any]:
         InputError: for another format, or fewer or more bytes than the header says.
     """
     packed = path.suffix == ".gz"
-    try:
-        with gzip.open(path, "rb") if packed else path.open("rb") as file:
-            zeros, code, dimensions = struct.unpack(">HBB", file.read(4))
-            if zeros or code not in TYPES or not 1 <= dimensions <= 4:
-                raise InputError(f"{path}: must be an IDX file; its first bytes are not those of one.")
-            shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
-            dtype = np.dtype(TYPES[code])
-            size = math.prod(shape) * dtype.itemsize
-            # Known before anything is read: gzip packs at most 1032 bytes into one.
-            most = path.stat().st_size * (1032 if packed else 1)
-            if size > most:
-                raise _wrong_length(path, shape)
-            check_size(shape, dtype.itemsize, str(path))
-            return _filled(file, shape, dtype, path)
-    except (EOFError, gzip.BadGzipFile, struct.error, zlib.error) as error:
-        raise InputError(
-            f"{path}: must be an IDX file; it is damaged ({one_line(error)}). Fetch it again."
-        ) from error
+    with damage(path, "an IDX file"), gzip.open(path, "rb") if packed else path.open("rb") as file:
+        zeros, code, dimensions = struct.unpack(">HBB", file.read(4))
+        if zeros or code not in TYPES or not 1 <= dimensions <= 4:
+            raise InputError(f"{path}: must be an IDX file; its first bytes are not those of one.")
+        shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
+        dtype = np.dtype(TYPES[code])
+        # Known before anything is read: gzip packs at most 1032 bytes into one.
+        if math.prod(shape) * dtype.itemsize > path.stat().st_size * (1032 if packed else 1):
+            raise _wrong_length(path, shape)
+        check_size(shape, dtype.itemsize, str(path))
+        return _filled(file, shape, dtype, path)
 
 
 def write_idx(path: Path, array: NDArray[Any]) -> None:

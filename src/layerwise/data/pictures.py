@@ -1,14 +1,17 @@
 """Folders of PNG and JPEG pictures."""
 
+import contextlib
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.data.arrays import check_size, one_line
+from layerwise.data.arrays import check_size
+from layerwise.data.damage import damage
 from layerwise.data.table import Origin, Table
 from layerwise.errors import InputError
 
@@ -22,8 +25,8 @@ DEEP = {"I", "I;16", "I;16B", "I;16L"}
 def read_pictures(folder: Path) -> Table:
     """All PNG and JPEG files in a folder and its subfolders, ordered by name (2.png before 10.png).
 
-    Pictures are grey when all files are, else they have three channels; transparency is dropped. Grey pictures
-    of 16 bits stay so. The names of subfolders become the labels.
+    Pictures are grey when all files are, else they have three channels; transparency is dropped. Grey
+    pictures of 16 bits stay so. The names of subfolders become the labels.
 
     Raises:
         InputError: for a folder without pictures, different sizes, a damaged picture, or without Pillow.
@@ -49,9 +52,10 @@ def read_pictures(folder: Path) -> Table:
         other, size = next(
             (file, size) for file, (size, _) in zip(files, heads, strict=True) if size != usual
         )
+        (w, h), others = usual, len(files) - sizes[usual]
         raise InputError(
-            f"{folder}: pictures must have one size; {like.name} is {usual[0]} x {usual[1]}, {other.name} is "
-            f"{size[0]} x {size[1]} ({len(files) - sizes[usual]:,} others differ). Resize or remove them."
+            f"{folder}: pictures must have one size; {like.name} is {w} x {h}, {other.name} is "
+            f"{size[0]} x {size[1]} (so differ {others:,} of {len(files):,}). Resize or remove them."
         )
     (width, height), modes = heads[0][0], {mode for _, mode in heads}
     deep, grey = modes <= DEEP, modes <= GREY
@@ -93,22 +97,20 @@ def _natural(file: Path) -> list[tuple[int, str]]:
 
 
 def _head(image: Any, file: Path) -> tuple[tuple[int, int], str]:
-    try:
-        with image.open(file) as picture:
-            return picture.size, picture.mode
-    except (OSError, ValueError, SyntaxError, image.DecompressionBombError) as error:
-        raise _damaged(file, error) from error
+    with _opened(image, file) as picture:
+        return picture.size, picture.mode
 
 
 def _pixels(image: Any, file: Path, mode: str | None) -> NDArray[Any]:
-    try:
-        with image.open(file) as picture:
-            return np.asarray(picture if mode is None else picture.convert(mode))
-    except (OSError, ValueError, SyntaxError, image.DecompressionBombError) as error:
-        raise _damaged(file, error) from error
+    with _opened(image, file) as picture:
+        return np.asarray(picture if mode is None else picture.convert(mode))
 
 
-def _damaged(file: Path, error: BaseException) -> InputError:
-    return InputError(
-        f"{file}: must be a PNG or JPEG picture; it is damaged ({one_line(error)}). Replace or remove it."
-    )
+@contextlib.contextmanager
+def _opened(image: Any, file: Path) -> Iterator[Any]:
+    with damage(file, "a PNG or JPEG picture"):
+        try:
+            with image.open(file) as picture:
+                yield picture
+        except image.DecompressionBombError as error:
+            raise ValueError(str(error)) from error

@@ -58,9 +58,9 @@ def read(
     """Rows from a file, a folder of pictures, a named data set, an array or a data frame.
 
     Arguments:
-        source: a path to .csv, .tsv (also .gz), .txt, .data, .parquet, .feather, .arrow, .ipc, .npy, .npz, .idx
-            or *-ubyte (also .gz), or to a folder of PNG and JPEG files; a name that `datasets()` lists; a NumPy
-            array (2-D, or pictures in 3-D and 4-D); a data frame of pandas, polars or Arrow.
+        source: a path to .csv, .tsv (also .gz), .txt, .data, .parquet, .feather, .arrow, .ipc, .npy, .npz,
+            .idx or *-ubyte (also .gz), or to a folder of PNG and JPEG files; a name that `datasets()` lists;
+            a NumPy array (2-D, or pictures in 3-D and 4-D); a data frame of pandas, polars or Arrow.
         data_dir: where the files of a named data set are, if not downloaded.
         label: a column that is taken out of the features and kept as `labels`.
         member: which array of a .npz file holds the rows.

@@ -77,7 +77,7 @@ class Floats(Store):
 @final
 @dataclass(frozen=True, eq=False)
 class Bytes(Store):
-    """8-bit numbers: x = (value - center) / scale, with one center and scale for all features or one for each."""
+    """8-bit numbers: x = (value - center) / scale, with a center and scale for all features or for each."""
 
     features: NDArray[np.int64]
     values: NDArray[np.uint8]
@@ -197,7 +197,7 @@ class Rows:
             index: row numbers (1-D tensor or array), a mask, or a slice.
 
         Returns:
-            x of shape (rows, n_features), a new tensor; and `observed` of the same shape, None when `complete`.
+            x, a new tensor of shape (rows, n_features), and `observed` of that shape (None if `complete`).
         """
         chosen = self._index[_as_numpy(index)]
         parts = [store.read(chosen) for store in self.stores]

@@ -63,8 +63,8 @@ class Schema:
 
         Arguments:
             table: the training rows.
-            scaling: "standard" (mean 0, variance 1), "minmax" ([0, 1]), "none"; "auto" is "minmax" for pictures
-                and "standard" for tables. A wide uint8 array that reaches 128 counts as pictures.
+            scaling: "standard" (mean 0, variance 1), "minmax" ([0, 1]), "none"; "auto" is "minmax" for
+                pictures and "standard" for tables. A wide uint8 array that reaches 128 counts as pictures.
             categories: columns to be taken as categories though they hold numbers; "auto" takes text only.
 
         Raises:

@@ -86,9 +86,10 @@ class Raw:
 
     def texts(self) -> NDArray[np.object_]:
         """The cells as Python values, None where missing."""
-        values: NDArray[np.object_] = self.values.astype(object)
         if self.levels is not None:
-            values = np.array([*self.levels.to_pylist(), None], dtype=object)[self.values]
+            places = pa.array(self.values, mask=self.values < 0)
+            return np.array(self.levels.take(places).to_pylist(), dtype=object)
+        values: NDArray[np.object_] = self.values.astype(object)
         present = self.present()
         if present is not None:
             values[~present] = None

@@ -25,8 +25,8 @@ def write(table: Table, path: str | os.PathLike[str]) -> None:
 
     Arguments:
         table: what to write; labels go into `.npz` only, as `y`.
-        path: ends in .csv, .tsv, .parquet, .feather, .arrow, .ipc, .npy, .npz, .idx or .idx.gz. For pictures a
-            name without an ending is a folder of PNG files.
+        path: ends in .csv, .tsv, .parquet, .feather, .arrow, .ipc, .npy, .npz, .idx or .idx.gz. For pictures
+            a name without an ending is a folder of PNG files.
 
     Raises:
         InputError: for another ending; for text or times in a format of numbers.

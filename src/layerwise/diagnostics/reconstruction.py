@@ -42,7 +42,7 @@ class Comparison:
 
     @property
     def errors(self) -> dict[str, float]:
-        """name -> mean over the rows."""
+        """Name -> mean over the rows."""
         return {name: float(values.mean()) for name, values in self.rows.items()}
 
     @property
@@ -69,7 +69,7 @@ class Comparison:
         return float(low), float(high)
 
     def verdict(self) -> str:
-        """ "autoencoder" or "pca" where the whole interval is on one side of 1, else "tie"."""
+        """Either "autoencoder" or "pca" where the whole interval is on one side of 1, else "tie"."""
         interval = self.interval()
         if interval is None:
             return "pca"
@@ -104,7 +104,8 @@ class Comparison:
         if neighbors < 1:
             return {"rows": rows, "neighbors": 0}
         values = {
-            name: float(trustworthiness(self.inputs, codes, n_neighbors=neighbors)) for name, codes in self.codes.items()
+            name: float(trustworthiness(self.inputs, codes, n_neighbors=neighbors))
+            for name, codes in self.codes.items()
         }
         return {"rows": rows, "neighbors": neighbors, **values}
 

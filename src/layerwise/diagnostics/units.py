@@ -22,7 +22,8 @@ def unit_activity(model: Autoencoder, rows: Rows) -> dict[str, Any]:
     the rows sit there.
 
     Returns:
-        {"code": [{"unit", "mean", "std", "dead", "saturated"}, ...], "hidden": [{"layer", "units", "dead", "saturated"}, ...]}
+        {"code": [{"unit", "mean", "std", "dead", "saturated"}, ...],
+        "hidden": [{"layer", "units", "dead", "saturated"}, ...]}
     """
     step = max(1, len(rows) // UNIT_ROWS)
     runs = [run for _, run in passes(model, rows.take(torch.arange(0, len(rows), step)[:UNIT_ROWS]))]

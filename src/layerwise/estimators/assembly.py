@@ -63,7 +63,7 @@ class Plan:
         """
         if self.code is None:
             return min(features, max(2, features // 3))
-        if not 1 <= self.code:
+        if not self.code >= 1:
             raise InputError(f"the code must have at least 1 unit; got {self.code}.")
         if self.code > features and not self.penalties:
             raise InputError(

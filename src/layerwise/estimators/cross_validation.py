@@ -41,7 +41,7 @@ class Run:
     """
 
     seed: int = 0
-    runtime: Runtime = Runtime()  # noqa: RUF009 - frozen
+    runtime: Runtime = Runtime()
     watch: tuple[Watcher, ...] = ()
     history: History = field(default_factory=History)
     folds: int = 0
@@ -107,7 +107,9 @@ def choose_epochs(
     order = torch.arange(len(rows))
     curves: list[list[list[float]]] = []
     for fold in range(run.folds):
-        training, validation = (rows.take(order[part]) for part in (order % run.folds != fold, order % run.folds == fold))
+        training, validation = (
+            rows.take(order[part]) for part in (order % run.folds != fold, order % run.folds == fold)
+        )
         model, phases = make(training), _named(recipe(len(training)), f"fold {fold + 1} of {run.folds}")
         before = len(run.history.rows)
         fit(

@@ -27,7 +27,7 @@ def backend_of(data: Any) -> str:
     return nw.from_native(data, eager_only=True).implementation.name.lower() if is_frame(data) else "numpy"
 
 
-def like(table: Table, data: Any, backend: str) -> Any:
+def like(table: Table, data: Any, backend: Any) -> Any:
     """A table as what the user works with.
 
     Arguments:

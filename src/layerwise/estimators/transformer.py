@@ -77,6 +77,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         environment_: versions, machine and date.
         examples_: some held-out rows with their codes, for the report.
         ignored_: columns of the source that are not features.
+        partial_fits_: how many calls of `partial_fit` came after the last `fit`.
         components_: the `PrincipalComponents` of the training rows.
         n_features_in_, feature_names_in_: as in scikit-learn.
 
@@ -99,7 +100,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         linear_path: bool | Literal["auto"] = "auto",
         scaling: Literal["auto", "standard", "minmax", "none"] = "auto",
         fidelity: Fidelity | None = None,
-        corruption: Corruption | None | Literal["auto"] = "auto",
+        corruption: Corruption | Literal["auto"] | None = "auto",
         penalties: Mapping[str, tuple[float | Schedule, Penalty]] | None = None,
         recipe: Sequence[Phase] | Callable[[int], Sequence[Phase]] | None = None,
         max_epochs: int | None = None,
@@ -133,7 +134,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None, *, history: History | None = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any = None, *, history: History | None = None) -> Self:
         """Learn from rows.
 
         Arguments:
@@ -157,17 +158,25 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         with ExitStack() as stack:
             watch: tuple[Watcher, ...] = (stack.enter_context(ProgressBar()),) if self.verbose else ()
             run = Run(
-                seed, Runtime(self.device, self.precision), watch, history or History(), folds=0 if going_on else folds
+                seed,
+                Runtime(self.device, self.precision),
+                watch,
+                history or History(),
+                folds=0 if going_on else folds,
             )
             trained = train(make, self._recipe, schema=schema, parts=parts, run=run)
         self._take(schema, trained.model)
-        self.components_, self.recipe_, self.history_ = trained.components, describe(trained.recipe), trained.history
+        self.components_, self.recipe_, self.history_ = (
+            trained.components,
+            describe(trained.recipe),
+            trained.history,
+        )
         self.metrics_, self.examples_ = trained.metrics, trained.examples
         if trained.history.interrupted:
             logger.warning("training was interrupted; this estimator has the best weights until then.")
         return self
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Go through these rows once; the first call fixes the schema and the principal components by its rows.
 
         Arguments:
@@ -184,15 +193,9 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         rows = schema.encode(table)
         if first:
             self._take(schema, self._fresh(schema, rows, seed=seed))
-            self.history_, self.partial_fits_ = History(), 0
+            self.history_ = History()
         self.partial_fits_ += 1
-        phases = default(
-            len(rows),
-            objective=self._plan().objective(),
-            epochs=1,
-            batch_size=self.batch_size,
-            **({} if self.learning_rate is None else {"lr": self.learning_rate}),
-        )
+        phases = self._default(len(rows), epochs=1)
         fit(
             self.model_,
             rows,
@@ -203,7 +206,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         )
         return self
 
-    def transform(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
+    def transform(self, X: Any) -> NDArray[np.float32]:
         """The code of each row, shape (rows, n_components).
 
         Raises:
@@ -213,7 +216,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         codes = [run.code for _, run in passes(self.model_, rows)]
         return torch.cat(codes).numpy() if codes else np.empty((0, self.model_.code), np.float32)
 
-    def inverse_transform(self, X: Any) -> Any:  # noqa: N803
+    def inverse_transform(self, X: Any) -> Any:
         """Rows back from their codes, in the original columns, units and types.
 
         Returns:
@@ -231,7 +234,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             decoded = [self.model_.decode(part.to(device)).cpu() for part in torch.from_numpy(codes).split(2048)]
         return like(self.schema_.decode(torch.cat(decoded).numpy()), X, self._backend)
 
-    def reconstruct(self, X: Any) -> Any:  # noqa: N803
+    def reconstruct(self, X: Any) -> Any:
         """Rows after a passage through the code, in the original columns, units and types (a frame for a frame)."""
         return like(self.reconstruct_table(self._table(X, reset=False)), X, self._backend)
 
@@ -241,7 +244,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         outputs = [run.reconstruction for _, run in passes(self.model_, rows)]
         return self.schema_.decode(torch.cat(outputs).numpy())
 
-    def score_samples(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Minus the squared error of each row: sum over its observed features, scaled units; higher is better."""
         errors = []
         for batch, run in passes(self.model_, self._rows(X)):
@@ -249,23 +252,23 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             errors.append((squares if batch.observed is None else squares * batch.observed).sum(1))
         return -torch.cat(errors).numpy()
 
-    def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
+    def score(self, X: Any, y: Any = None) -> float:
         """The mean of `score_samples`: minus the squared error; higher is better."""
         return float(self.score_samples(X).mean())
 
-    def evaluate(self, X: Any) -> dict[str, Any]:  # noqa: N803
+    def evaluate(self, X: Any) -> dict[str, Any]:
         """The comparison with the column means and PCA on these rows, as in `metrics_`."""
         rows = self._rows(X)
         return judge(self.model_, self.components_, rows, schema=self.schema_, what="given rows")[0]
 
-    def plan(self, X: Any) -> tuple[Schema, Dense, Recipe]:  # noqa: N803
+    def plan(self, X: Any) -> tuple[Schema, Dense, Recipe]:
         """What `fit` would make of these rows: the schema, the untrained model and the phases."""
         table = self._table(X, reset=True)
         schema, seed = Schema.fit(table, scaling=self.scaling), self._seed()
         parts, _ = self._parts(schema, table, seed=seed)
         return schema, self._plan().model(schema, seed=seed), self._recipe(len(parts["train"]))
 
-    def report(self, path: str | os.PathLike[str], X: Any = None, *, title: str = "Autoencoder") -> None:  # noqa: N803
+    def report(self, path: str | os.PathLike[str], X: Any = None, *, title: str = "Autoencoder") -> None:
         """Write one self-contained HTML page that shows how good the model is.
 
         Arguments:
@@ -281,7 +284,10 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             table = self._table(X, reset=False)
             rows = self._encode(table)
             metrics, examples = judge(self.model_, self.components_, rows, schema=self.schema_, what="given rows")
-            saved, source = replace(saved, metrics=plain(metrics), examples=examples), table.source or "the given rows"
+            saved, source = (
+                replace(saved, metrics=plain(metrics), examples=examples),
+                table.source or "the given rows",
+            )
         write_report(report_data(saved, title=title, source=source), path)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -342,6 +348,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.schema_, self.model_ = schema, model
         self.environment_ = environment()
         self.ignored_: tuple[str, ...] = ()
+        self.partial_fits_ = 0
 
     def _fresh(self, schema: Schema, rows: Rows, *, seed: int) -> Dense:
         model = self._plan().model(schema, seed=seed)
@@ -361,7 +368,12 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _plan(self) -> Plan:
         return Plan(
-            self.n_components, self.hidden_layer_sizes, self.layer, self.linear_path, self.fidelity, self.penalties
+            self.n_components,
+            self.hidden_layer_sizes,
+            self.layer,
+            self.linear_path,
+            self.fidelity,
+            self.penalties,
         )
 
     def _recipe(self, rows: int) -> Recipe:
@@ -369,12 +381,13 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             return self.recipe(rows)
         if self.recipe is not None:
             return list(self.recipe)
-        chosen = {"corruption": self.corruption} if self.corruption != "auto" else {}
+        return self._default(rows, epochs=self.max_epochs)
+
+    def _default(self, rows: int, *, epochs: int | None) -> Recipe:
+        chosen: dict[str, Any] = {} if self.corruption == "auto" else {"corruption": self.corruption}
         if self.learning_rate is not None:
             chosen["lr"] = self.learning_rate
-        return default(
-            rows, objective=self._plan().objective(), epochs=self.max_epochs, batch_size=self.batch_size, **chosen
-        )
+        return default(rows, objective=self._plan().objective(), epochs=epochs, batch_size=self.batch_size, **chosen)
 
     def _seed(self) -> int:
         if self.random_state is None:
@@ -382,7 +395,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             return int(np.random.SeedSequence().entropy) % 2**31  # type: ignore[arg-type]
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _table(self, X: Any, *, reset: bool) -> Table:  # noqa: N803
+    def _table(self, X: Any, *, reset: bool) -> Table:
         if isinstance(X, Table):
             table = X
         elif is_frame(X):
@@ -408,7 +421,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             raise table.origin.error("training needs at least 2 rows; found 1. Give more rows.")
         return table
 
-    def _rows(self, X: Any) -> Rows:  # noqa: N803
+    def _rows(self, X: Any) -> Rows:
         check_is_fitted(self)
         return self._encode(self._table(X, reset=False))
 

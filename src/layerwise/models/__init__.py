@@ -21,7 +21,16 @@ from layerwise.models.base import Autoencoder, Pass, Stacked, Stochastic
 from layerwise.models.config import DenseConfig
 from layerwise.models.dense import Dense, Feedforward, Part
 from layerwise.models.initializers import Gaussian, Glorot, He, Initializer, Orthogonal
-from layerwise.models.layers import Bounds, DenseLayer, Dropout, Embeddings, Inputs, Layer, LinearPath, Normalization
+from layerwise.models.layers import (
+    Bounds,
+    DenseLayer,
+    Dropout,
+    Embeddings,
+    Inputs,
+    Layer,
+    LinearPath,
+    Normalization,
+)
 from layerwise.models.principal_components import PrincipalComponents
 
 __all__ = [

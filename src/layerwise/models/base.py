@@ -68,4 +68,3 @@ class Stochastic(nn.Module, ABC):
     """
 
     noise_key: int = 0
-

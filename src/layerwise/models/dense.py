@@ -58,7 +58,11 @@ class Feedforward(Autoencoder, Stacked, ABC):
         """The shallow autoencoder of encoder layer `index` (from 0) and the decoder layer that mirrors it."""
         self._check_layer(index)
         mirror = self.depth - 1 - index
-        return Part(self.front if index == 0 else None, self.encoder[index : index + 1], self.decoder[mirror : mirror + 1])
+        return Part(
+            self.front if index == 0 else None,
+            self.encoder[index : index + 1],
+            self.decoder[mirror : mirror + 1],
+        )
 
     def upto(self, index: int) -> "Part":
         """The autoencoder of encoder layers 0 to `index` and the decoder layers that mirror them."""
@@ -145,7 +149,7 @@ class Dense(Feedforward):
         hidden: Sequence[int] = (),
         *,
         code: int,
-        layer: Layer = Layer(),  # noqa: B008 - frozen
+        layer: Layer = Layer(),
         code_activation: Activation = identity,
         output: Activation = identity,
         linear_path: bool = False,
@@ -205,7 +209,10 @@ class Dense(Feedforward):
         return (self.inputs.width, *self.hidden, self.code)
 
     def start_from_principal_components(
-        self, components: Float[Tensor, "code features"], center: Float[Tensor, " features"], scales: Float[Tensor, " code"]
+        self,
+        components: Float[Tensor, "code features"],
+        center: Float[Tensor, " features"],
+        scales: Float[Tensor, " code"],
     ) -> None:
         """Make the model PCA: its linear path gets the components, its deep branches stay silent.
 
@@ -267,6 +274,10 @@ class Dense(Feedforward):
 
 
 def _check_widths(features: int, hidden: tuple[int, ...], code: int) -> None:
-    for name, width in [("features", features), *[("a hidden layer", width) for width in hidden], ("code", code)]:
+    for name, width in [
+        ("features", features),
+        *[("a hidden layer", width) for width in hidden],
+        ("code", code),
+    ]:
         if width < 1:
             raise InputError(f"the width of {name} must be at least 1; got {width}.")

@@ -121,9 +121,7 @@ class DenseLayer(nn.Module):
         # A tuple hides the mirrored layer from the module tree: its parameters are counted, moved and saved once.
         self._mirrored = () if mirrored is None else (mirrored,)
         if mirrored is None:
-            weight = layer.initializer(
-                width, inputs, gain=gain(layer.activation), generator=generator(seed, place, 0)
-            )
+            weight = layer.initializer(width, inputs, gain=gain(layer.activation), generator=generator(seed, place, 0))
             self.weight = nn.Parameter(weight)
         if layer.normalization is Normalization.WEIGHT and mirrored is None:
             self.magnitude: nn.Parameter | None = nn.Parameter(self.weight.detach().norm(dim=1))

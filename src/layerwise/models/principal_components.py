@@ -45,7 +45,10 @@ class PrincipalComponents:
     """
 
     def __init__(
-        self, components: Float[Tensor, "code features"], center: Float[Tensor, " features"], variances: Float[Tensor, " code"]
+        self,
+        components: Float[Tensor, "code features"],
+        center: Float[Tensor, " features"],
+        variances: Float[Tensor, " code"],
     ) -> None:
         self.components = components
         self.center = center

@@ -4,7 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 import torch
 from jaxtyping import Float
@@ -107,9 +107,7 @@ class Problem:
         """The terms and the gradient of their sum, one tensor for each parameter."""
         terms = self._evaluate(None)[1]
         gradients = torch.autograd.grad(_total(terms), self.parameters, allow_unused=True)
-        filled = tuple(
-            torch.zeros_like(p) if g is None else g for p, g in zip(self.parameters, gradients, strict=True)
-        )
+        filled = tuple(torch.zeros_like(p) if g is None else g for p, g in zip(self.parameters, gradients, strict=True))
         return {name: term.detach() for name, term in terms.items()}, self._averaged(filled)
 
     def hessian_product(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
@@ -162,7 +160,7 @@ class Problem:
             # Copies of the buffers: only a gradient step may move running statistics.
             swapped = {name: buffer.clone() for name, buffer in evaluation.named_buffers()}
             swapped.update(zip(names, parameters, strict=True))
-            return functional_call(evaluation, swapped, arguments)  # type: ignore[no-any-return]
+            return functional_call(evaluation, swapped, arguments)
 
     @contextmanager
     def _leaves(self) -> Iterator[list[Tensor]]:
@@ -211,7 +209,7 @@ def _tensors(run: Pass) -> list[Tensor]:
 
 
 def _replaced(run: Pass, cut: Mapping[int, Tensor]) -> Pass:
-    def swap(z: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    def swap(z: Tensor | tuple[Tensor, ...]) -> Any:
         return tuple(cut.get(id(h), h) for h in z) if isinstance(z, tuple) else cut.get(id(z), z)
 
     return type(run)(*(swap(z) for z in run))
@@ -230,9 +228,7 @@ def _dot(tensors: Sequence[Tensor], vector: Tensor) -> Tensor:
     return torch.cat([z.reshape(-1) for z in tensors]) @ vector
 
 
-def _jacobian_product(
-    outputs: Sequence[Tensor], leaves: Sequence[Tensor], vector: Tensor
-) -> Tensor:
+def _jacobian_product(outputs: Sequence[Tensor], leaves: Sequence[Tensor], vector: Tensor) -> Tensor:
     """J v by two reverse sweeps: the gradient of u^T J v with respect to u."""
     dummies = [torch.zeros_like(z, requires_grad=True) for z in outputs]
     flat = torch.cat([z.reshape(-1) for z in outputs])

@@ -51,7 +51,7 @@ class FirstOrder(Optimizer):
     def make(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer of torch for these parameters."""
         chosen = {"momentum": self.momentum, "weight_decay": self.weight_decay}
-        arguments = {name: value for name, value in chosen.items() if value is not None}
+        arguments: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
         try:
             return self.method(parameters, lr=self.lr, **arguments, **self.options)  # type: ignore[call-arg]
         except (TypeError, ValueError) as error:

@@ -55,7 +55,10 @@ class _HessianFreeStepper(Stepper):
         slope, before = problem.flat(gradients), float(torch.stack(list(terms.values())).sum())
         tolerance = self.choice.tolerance * float(slope.norm())
         direction = conjugate_gradient(
-            lambda v: problem.gauss_newton_product(v) + self.damping * v, -slope, self.choice.iterations, tolerance
+            lambda v: problem.gauss_newton_product(v) + self.damping * v,
+            -slope,
+            self.choice.iterations,
+            tolerance,
         )
         curvature = problem.gauss_newton_product(direction)
         promised = float(slope @ direction + 0.5 * direction @ curvature)

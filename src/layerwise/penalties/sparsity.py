@@ -11,7 +11,7 @@ from layerwise.errors import InputError
 from layerwise.models.base import Pass
 from layerwise.penalties.base import Layers, Penalty, chosen_layers
 
-__all__ = ["KLSparsity", "L1"]
+__all__ = ["L1", "KLSparsity"]
 
 
 @final

@@ -18,8 +18,8 @@ FEW_ROWS_STEPS = 2000
 def default(
     rows: int,
     *,
-    objective: Objective = Objective(),  # noqa: B008 - frozen
-    corruption: Corruption | None = Masking(0.05),  # noqa: B008 - frozen
+    objective: Objective = Objective(),
+    corruption: Corruption | None = Masking(0.05),
     epochs: int | None = None,
     batch_size: int | None = None,
     lr: float = 2e-3,

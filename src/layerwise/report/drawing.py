@@ -120,9 +120,7 @@ def numbers(axis: "Axis", *, log: bool = False, whole: bool = False) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     if not log:
-        axis.set_major_locator(
-            MaxNLocator(5, steps=[1, 2, 5, 10] if whole else [1, 2, 2.5, 5, 10], integer=whole)
-        )
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10] if whole else [1, 2, 2.5, 5, 10], integer=whole))
     else:
         low, high = axis.get_view_interval()
         decades = math.log10(high) - math.log10(low)

@@ -34,9 +34,7 @@ def clean(text: object) -> str:
     'a b\ufffd'
     """
     spaced = " ".join(str(text).split())
-    return "".join(
-        "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") or c in _REORDERING else c for c in spaced
-    )
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") or c in _REORDERING else c for c in spaced)
 
 
 def shorten(text: object, length: int = 24) -> str:

@@ -1,7 +1,16 @@
 """When: objectives, phases and the loop."""
 
 from layerwise.training.describe import describe
-from layerwise.training.history import EpochEnd, Event, History, PhaseEnd, PhaseStart, StepEnd, StopPhase, Watcher
+from layerwise.training.history import (
+    EpochEnd,
+    Event,
+    History,
+    PhaseEnd,
+    PhaseStart,
+    StepEnd,
+    StopPhase,
+    Watcher,
+)
 from layerwise.training.loop import Source, fit
 from layerwise.training.objective import Objective
 from layerwise.training.phase import Block, Phase, Recipe, Stop, Upto, View, Whole

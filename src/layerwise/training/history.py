@@ -74,7 +74,7 @@ Watcher = Callable[[Event], None]
 
 
 @final
-class StopPhase(Exception):  # noqa: N818 - a request, not an error
+class StopPhase(Exception):
     """Raised by a watcher to end the phase; its text is the reason in the history."""
 
 

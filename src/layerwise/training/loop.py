@@ -15,7 +15,16 @@ from layerwise.models.base import Autoencoder
 from layerwise.optim.base import Problem, Terms
 from layerwise.randomness import generator, key
 from layerwise.runtime import Runtime
-from layerwise.training.history import EpochEnd, Event, History, PhaseEnd, PhaseStart, StepEnd, StopPhase, Watcher
+from layerwise.training.history import (
+    EpochEnd,
+    Event,
+    History,
+    PhaseEnd,
+    PhaseStart,
+    StepEnd,
+    StopPhase,
+    Watcher,
+)
 from layerwise.training.interrupt import StopFlag, stop_flag
 from layerwise.training.keeper import Keeper
 from layerwise.training.phase import Phase, Recipe
@@ -223,7 +232,7 @@ class _PhaseRun:
                 self.keeper.restore()
                 raise TrainingDiverged(
                     f"phase {self.phase.name!r}, epoch {epoch}, step {self.done + 1}: the term {name!r} is {value}. "
-                    f"The weights of epoch {self.keeper.best_epoch} are kept. Lower the learning rate or clip gradients."
+                    f"The weights of epoch {self.keeper.best_epoch} are kept. Lower the rate or clip gradients."
                 )
         return values
 

@@ -129,11 +129,11 @@ class Phase:
     objective: Objective
     optimizer: Optimizer
     epochs: int
-    view: View = Whole()  # noqa: RUF009 - frozen
+    view: View = Whole()
     corruption: Corruption | None = None
     batch_size: int = 256
-    schedule: Schedule = Constant()  # noqa: RUF009 - frozen
-    stop: Stop = Stop()  # noqa: RUF009 - frozen
+    schedule: Schedule = Constant()
+    stop: Stop = Stop()
     average: float = 0.0
 
     def __post_init__(self) -> None:

@@ -23,7 +23,9 @@ class TensorRows:
     tensor([[0., 1., 0.]])
     """
 
-    def __init__(self, x: Float[Tensor, "rows *features"], observed: Bool[Tensor, "rows *features"] | None = None) -> None:
+    def __init__(
+        self, x: Float[Tensor, "rows *features"], observed: Bool[Tensor, "rows *features"] | None = None
+    ) -> None:
         self.x = x
         self.observed = observed
 

@@ -77,9 +77,7 @@ def _code_words(units: list[dict[str, Any]]) -> str:
             f"a code of {max(len(units) - len(dead), 1):,} would hold as much."
         )
     if full:
-        parts.append(
-            f"{plural(len(full), 'unit')} of {len(units):,} {'is' if len(full) == 1 else 'are'} saturated."
-        )
+        parts.append(f"{plural(len(full), 'unit')} of {len(units):,} {'is' if len(full) == 1 else 'are'} saturated.")
     return " ".join(parts)
 
 
@@ -117,9 +115,7 @@ def _spread(units: list[dict[str, Any]]) -> Drawing:
         if dead.any() or full.any():
             figure.legend(loc="outside upper center", ncols=3)
 
-    words = (
-        f"Mean and spread of the {len(units)} units of the code: {dead.sum()} dead, {full.sum()} saturated."
-    )
+    words = f"Mean and spread of the {len(units)} units of the code: {dead.sum()} dead, {full.sum()} saturated."
     caption = "Dot: the unit's mean over the rows. Bar: one standard deviation to either side."
     if many:
         caption = "How much each unit moves over the rows; where the line reaches zero, units carry nothing."

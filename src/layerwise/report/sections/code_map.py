@@ -84,9 +84,7 @@ def _map(places: _Places, values: NDArray[Any], name: str) -> Drawing:
     rows = plural(len(values), "row")
     words = f"Map of the codes of {rows}, coloured by {name}.{places.note}"
     caption = (
-        f"{rows}, each a point.{places.note}"
-        if groups or name == "label"
-        else "Lighter points have larger errors."
+        f"{rows}, each a point.{places.note}" if groups or name == "label" else "Lighter points have larger errors."
     )
     return Drawing(svg(paint, 4.3 if groups else 3.6), words, caption, f"Coloured by {name}")
 
@@ -114,9 +112,7 @@ def _histogram(errors: NDArray[np.float64]) -> Drawing:
         bare(axes, grid="y")
 
     words = f"Histogram of the errors of {plural(len(errors), 'row')}, from {number(low)} to {number(high)}."
-    return Drawing(
-        svg(paint, 3.6), words, "Rows far to the right are unlike the others.", "How the errors are spread"
-    )
+    return Drawing(svg(paint, 3.6), words, "Rows far to the right are unlike the others.", "How the errors are spread")
 
 
 def _introduction(flat: bool) -> str:
@@ -161,13 +157,8 @@ def _continuous(labels: NDArray[Any]) -> bool:
 
 def _names(labels: NDArray[Any]) -> list[str]:
     if labels.dtype.kind == "f":
-        return [
-            "missing" if np.isnan(v) else str(int(v)) if v == round(v) else str(v) for v in labels.tolist()
-        ]
-    return [
-        "missing" if clean(v).lower() in ("", "none", "nan", "<na>", "nat") else clean(v)
-        for v in labels.tolist()
-    ]
+        return ["missing" if np.isnan(v) else str(int(v)) if v == round(v) else str(v) for v in labels.tolist()]
+    return ["missing" if clean(v).lower() in ("", "none", "nan", "<na>", "nat") else clean(v) for v in labels.tolist()]
 
 
 def _order(name: str) -> tuple[int, float, str]:
@@ -216,9 +207,7 @@ def _by_label(figure: "Figure", axes: "Axes", points: NDArray[np.float64], label
     )  # fmt: skip
 
 
-def _by_value(
-    figure: "Figure", axes: "Axes", points: NDArray[np.float64], values: NDArray[Any], name: str
-) -> None:
+def _by_value(figure: "Figure", axes: "Axes", points: NDArray[np.float64], values: NDArray[Any], name: str) -> None:
     from matplotlib.colors import LogNorm
 
     finite = np.asarray(values, np.float64)

@@ -60,9 +60,7 @@ def _bars(errors: dict[str, float]) -> Drawing:
     def paint(figure: "Figure") -> None:
         axes = figure.subplots()
         names = list(errors)
-        axes.barh(
-            [_NAMES[n] for n in names], list(errors.values()), color=[COLORS[n] for n in names], height=0.62
-        )
+        axes.barh([_NAMES[n] for n in names], list(errors.values()), color=[COLORS[n] for n in names], height=0.62)
         for place, name in enumerate(names):
             axes.annotate(
                 number(errors[name], pad=True), (errors[name], place), (4, 0), textcoords="offset points",
@@ -75,12 +73,8 @@ def _bars(errors: dict[str, float]) -> Drawing:
         bare(axes, grid="x")
         axes.tick_params(axis="y", labelcolor=INK, labelsize=9.5)
 
-    words = (
-        "Squared error by method: " + ", ".join(f"{_NAMES[n]} {number(v)}" for n, v in errors.items()) + "."
-    )
-    return Drawing(
-        svg(paint, 1.9), words, "Mean squared error of a row. Shorter is better.", "Error on average"
-    )
+    words = "Squared error by method: " + ", ".join(f"{_NAMES[n]} {number(v)}" for n, v in errors.items()) + "."
+    return Drawing(svg(paint, 1.9), words, "Mean squared error of a row. Shorter is better.", "Error on average")
 
 
 def _spread(data: ReportData) -> dict[str, list[float]]:
@@ -98,9 +92,7 @@ def _boxes(spread: dict[str, list[float]]) -> Drawing:
         for place, (name, (low, lower, middle, upper, high)) in enumerate(spread.items()):
             axes.plot([low, high], [place, place], color=COLORS[name], linewidth=2, solid_capstyle="round")
             axes.plot([lower, upper], [place, place], color=COLORS[name], linewidth=13, solid_capstyle="butt")
-            axes.plot(
-                [middle], [place], "o", color="white", markersize=6, markeredgecolor=INK, markeredgewidth=1
-            )
+            axes.plot([middle], [place], "o", color="white", markersize=6, markeredgecolor=INK, markeredgewidth=1)
         axes.set_yticks(range(len(spread)), [_NAMES[name] for name in spread])
         axes.set_ylim(len(spread) - 0.5, -0.5)
         if log:

@@ -103,11 +103,7 @@ def _pixels(data: ReportData, values: NDArray[np.float64], low: float, high: flo
 def _introduction(data: ReportData) -> str:
     cells = "cells" if "original" in data.examples else "values (in the network's scaled units)"
     count = len(data.columns)
-    some = (
-        f"; of the {count:,} columns, the {COLUMNS} with the largest error in the row"
-        if count > COLUMNS
-        else ""
-    )
+    some = f"; of the {count:,} columns, the {COLUMNS} with the largest error in the row" if count > COLUMNS else ""
     return (
         f"The {cells} of single rows before and after the code{some}. Marked ✕ are a wrong category, and "
         "a number that is further off than the column's mean usually is. A missing cell counts no error; "

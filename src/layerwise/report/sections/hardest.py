@@ -40,13 +40,9 @@ def _shares(data: ReportData) -> list[tuple[str, str, float, float]]:
     found = []
     for column in data.metrics.get("columns") or ():
         mean = as_float(column.get("mean"))
-        ours, theirs = (
-            as_float(column.get(key)) / mean if mean > 0 else np.nan for key in ("autoencoder", "pca")
-        )
+        ours, theirs = (as_float(column.get(key)) / mean if mean > 0 else np.nan for key in ("autoencoder", "pca"))
         if np.isfinite(ours):
-            found.append(
-                (clean(column.get("name", "")), clean(column.get("kind", "")), float(ours), float(theirs))
-            )
+            found.append((clean(column.get("name", "")), clean(column.get("kind", "")), float(ours), float(theirs)))
     return sorted(found, key=lambda entry: -entry[2])
 
 
@@ -70,11 +66,7 @@ def _columns(shares: list[tuple[str, str, float, float]]) -> Section:
         for name, kind, ours, theirs in listed
     )
     table = Table(("Column", "Kind", "Lost by the autoencoder", "Lost by PCA"), rows, numeric=(2, 3))
-    every = (
-        f"All {plural(len(shares), 'column')}"
-        if len(listed) == len(shares)
-        else f"The {LISTED} hardest columns"
-    )
+    every = f"All {plural(len(shares), 'column')}" if len(listed) == len(shares) else f"The {LISTED} hardest columns"
     drawings = (_bars(shares[:SHOWN]), *([_scatter(shares)] if len(shares) > FEW else []))
     blocks: tuple[Block, ...] = (
         Text(words),
@@ -141,12 +133,8 @@ def _scatter(shares: list[tuple[str, str, float, float]]) -> Drawing:
             axis.set_major_formatter(lambda value, _: percent(float(value), 2))
         bare(axes, grid="both")
 
-    words = (
-        f"The variance lost of {plural(len(both), 'column')}, by PCA across and by the autoencoder upwards."
-    )
-    return Drawing(
-        svg(paint, 3.9), words, "Each point is a column; on the line both are equal.", "Every column"
-    )
+    words = f"The variance lost of {plural(len(both), 'column')}, by PCA across and by the autoencoder upwards."
+    return Drawing(svg(paint, 3.9), words, "Each point is a column; on the line both are equal.", "Every column")
 
 
 def _pixels(pixels: dict[str, Any]) -> Section | None:

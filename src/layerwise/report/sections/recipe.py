@@ -18,9 +18,7 @@ def recipe(data: ReportData) -> Section | None:
     if not data.recipe:
         return None
     one = len(data.recipe) == 1
-    words = f"The model was trained in {plural(len(data.recipe), 'phase')}" + (
-        "." if one else ", one after the other."
-    )
+    words = f"The model was trained in {plural(len(data.recipe), 'phase')}" + ("." if one else ", one after the other.")
     cards = tuple(_card(place + 1, phase) for place, phase in enumerate(data.recipe))
     return Section("recipe", "The recipe", (Text(words), Cards("", cards)))
 

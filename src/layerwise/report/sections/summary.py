@@ -38,9 +38,7 @@ def summary(data: ReportData) -> Section | None:
     if constants:
         shown = ", ".join(constants[:5]) + (", …" if len(constants) > 5 else "")
         are = "is constant and was" if len(constants) == 1 else "are constant and were"
-        blocks.append(
-            Text(f"{plural(len(constants), 'column')} ({shown}) {are} kept out of the network.", "note")
-        )
+        blocks.append(Text(f"{plural(len(constants), 'column')} ({shown}) {are} kept out of the network.", "note"))
     return Section("summary", "Summary", tuple(blocks))
 
 
@@ -50,11 +48,7 @@ def unseen(data: ReportData) -> str:
     >>> unseen(ReportData("", "", metrics={"held_out": "test"}))
     'rows it has not seen'
     """
-    return (
-        "the rows it was trained on"
-        if data.metrics.get("held_out") == "training rows"
-        else "rows it has not seen"
-    )
+    return "the rows it was trained on" if data.metrics.get("held_out") == "training rows" else "rows it has not seen"
 
 
 def _what(data: ReportData) -> str:
@@ -100,9 +94,7 @@ def _tiles(data: ReportData) -> Tiles:
     mean = as_float(metrics.get("mean_squared_error"))
     tiles = [Tile(ratio(metrics.get("ratio_to_pca")), "of PCA's squared error (below 1 is better than PCA)")]
     if mean > 0:
-        kept, by_pca = (
-            1 - as_float(metrics.get(key)) / mean for key in ("squared_error", "pca_squared_error")
-        )
+        kept, by_pca = (1 - as_float(metrics.get(key)) / mean for key in ("squared_error", "pca_squared_error"))
         tiles.append(Tile(percent(kept), f"of the variance kept (PCA: {percent(by_pca)})"))
     tiles.append(
         Tile(

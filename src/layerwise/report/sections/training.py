@@ -51,9 +51,7 @@ def training(data: ReportData) -> Section | None:
     blocks.append(_table(stretches))
     if len(drawings) > SHOWN:
         blocks.append(
-            Details(
-                f"Curves of the other {len(drawings) - SHOWN} phases", (Drawings(tuple(drawings[SHOWN:])),)
-            )
+            Details(f"Curves of the other {len(drawings) - SHOWN} phases", (Drawings(tuple(drawings[SHOWN:])),))
         )
     return Section("training", "Training", tuple(blocks))
 
@@ -87,13 +85,8 @@ def _stretches(history: Iterable[dict[str, Any]]) -> list[_Stretch]:
 def _curves(stretch: _Stretch) -> Drawing | None:
     trained = _lines((row.get("epoch"), row.get("terms")) for row in stretch.epochs)
     validated = _lines((row.get("epoch"), row.get("validation")) for row in stretch.epochs)
-    per_epoch = next(
-        (as_float(row["step"]) / row["epoch"] for row in stretch.epochs if row.get("epoch")), 0.0
-    )
-    by_step = (
-        sum(bool(row.get("terms")) for row in stretch.epochs) <= FEW_EPOCHS
-        and len(stretch.steps) > FEW_EPOCHS
-    )
+    per_epoch = next((as_float(row["step"]) / row["epoch"] for row in stretch.epochs if row.get("epoch")), 0.0)
+    by_step = sum(bool(row.get("terms")) for row in stretch.epochs) <= FEW_EPOCHS and len(stretch.steps) > FEW_EPOCHS
     if by_step:
         # With so few epochs the steps tell more.
         scale = per_epoch or 1.0
@@ -178,11 +171,7 @@ def _best(stretch: _Stretch) -> float | None:
 def _caption(stretch: _Stretch, log: bool) -> str:
     best = _best(stretch)
     kept = "" if best is None else f"The weights of epoch {count(best)} (dotted line) were kept. "
-    start = (
-        "Epoch 0 is the model before its first step. "
-        if any(r.get("epoch") == 0 for r in stretch.epochs)
-        else ""
-    )
+    start = "Epoch 0 is the model before its first step. " if any(r.get("epoch") == 0 for r in stretch.epochs) else ""
     return (kept + start + ("Logarithmic axis." if log else "")).strip()
 
 
@@ -207,9 +196,7 @@ def _table(stretches: list[_Stretch]) -> Table:
                 Cell(shorten(stretch.name, 40), whole=clean(stretch.name)),
                 Cell(count(end.get("epochs", len([r for r in stretch.epochs if r.get("epoch")])))),
                 Cell(count(best)),
-                Cell(
-                    ", ".join(f"{shorten(name)} {number(value, 4)}" for name, value in terms.items()) or "–"
-                ),
+                Cell(", ".join(f"{shorten(name)} {number(value, 4)}" for name, value in terms.items()) or "–"),
                 Cell(duration(end.get("seconds"))),
                 Cell(clean(end.get("reason", "not ended")), "quiet"),
             )

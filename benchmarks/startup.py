@@ -1,0 +1,43 @@
+"""How long does it take before anything happens?
+
+    python -m benchmarks.startup
+
+Cold processes, the median of several: `layerwise --help`, and what `import layerwise` adds to an empty interpreter.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+
+from benchmarks.results import keep
+
+RUNS = 9
+COMMANDS = {
+    "python": [sys.executable, "-c", "pass"],
+    "import layerwise": [sys.executable, "-c", "import layerwise"],
+    "layerwise --help": [sys.executable, "-c", "from layerwise.cli import main; main()", "--help"],
+}
+
+
+def seconds(command: list[str]) -> float:
+    """The median wall time of a command."""
+    times = []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    figures = {name: seconds(command) for name, command in COMMANDS.items()}
+    figures["import layerwise adds"] = figures["import layerwise"] - figures["python"]
+    for name, value in figures.items():
+        print(f"{name:24s} {value:.3f} s")
+    keep("startup", {"seconds": figures})
+
+
+if __name__ == "__main__":
+    main()
