@@ -4,18 +4,18 @@ import inspect
 import json
 import logging
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 from rich.table import Table as RichTable
 
-from layerwise.data import Table, datasets, read, write
+from layerwise.data import Schema, Table, datasets, read, write
 from layerwise.errors import InputError
 from layerwise.estimators import DeepAutoencoder
 from layerwise.files import atomic_folder
-from layerwise.penalties import clipped_squared_error
+from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
 from layerwise.recipes import default
 from layerwise.storage import write_model
 from layerwise.training import History, Objective, Recipe, describe
@@ -69,6 +69,7 @@ class FitOptions:
     code: int | None = None
     hidden: str = "auto"
     scaling: str = "auto"
+    fidelity: str = "squared_error"
     max_epochs: int | None = None
     batch_size: int | None = None
     seed: int = 0
@@ -94,6 +95,7 @@ class FitOptions:
         return DeepAutoencoder(
             self.code,
             hidden_layer_sizes=hidden,
+            fidelity=self._fidelity(),
             scaling=self.scaling,  # type: ignore[arg-type]
             recipe=self._phases,
             device=self.device,
@@ -102,10 +104,20 @@ class FitOptions:
             verbose=int(self.progress),
         )
 
-    def _phases(self, rows: int) -> Recipe:
+    def _fidelity(self) -> Fidelity | Callable[[Schema], Fidelity]:
+        known: dict[str, Fidelity | Callable[[Schema], Fidelity]] = {
+            "squared_error": clipped_squared_error,
+            "cross_entropy": cross_entropy,
+            "mixed": MixedFidelity.of,
+        }
+        if self.fidelity not in known:
+            raise InputError(f"--fidelity must be one of {', '.join(known)}; got {self.fidelity!r}.")
+        return known[self.fidelity]
+
+    def _phases(self, rows: int, *, objective: Objective) -> Recipe:
         chosen: dict[str, Any] = {"epochs": self.max_epochs, "batch_size": self.batch_size}
         chosen = {name: value for name, value in chosen.items() if value is not None}
-        return default(rows, objective=Objective(clipped_squared_error), **{**chosen, **self.recipe})
+        return default(rows, objective=objective, **{**chosen, **self.recipe})
 
 
 @final

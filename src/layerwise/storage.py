@@ -72,16 +72,19 @@ class SavedModel:
     environment: dict[str, str] = field(default_factory=dict)
 
 
+@final
 class _File(pydantic.BaseModel, extra="forbid", frozen=True):
     bytes: int
     sha256: str
 
 
+@final
 class _Manifest(pydantic.BaseModel, extra="forbid", frozen=True):
     format: int
     files: dict[str, _File]
 
 
+@final
 class _Config(pydantic.BaseModel, extra="forbid", frozen=True):
     format: Literal[1]
     model: DenseConfig

@@ -1,5 +1,6 @@
 """NumPy's arrays and files."""
 
+import io
 import math
 import os
 import zipfile
@@ -21,9 +22,7 @@ MOST_CELLS = 2**40
 NO_OBJECTS = "They are pickles, which can run code; save np.asarray(x, float), or a data frame as parquet."
 
 
-def from_numpy(
-    array: NDArray[Any], *, origin: Origin | None = None, labels: NDArray[Any] | None = None
-) -> Table:
+def from_numpy(array: NDArray[Any], *, origin: Origin | None = None, labels: NDArray[Any] | None = None) -> Table:
     """A table from an array of numbers, or of texts or objects with one type a column.
 
     Raises:
@@ -114,9 +113,7 @@ def check_size(shape: tuple[int, ...], itemsize: int, source: str) -> None:
     """
     cells = math.prod(shape)
     if cells > MOST_CELLS:
-        raise InputError(
-            f"{source}: at most 2**40 cells can be read; its header says {' x '.join(map(str, shape))}."
-        )
+        raise InputError(f"{source}: at most 2**40 cells can be read; its header says {' x '.join(map(str, shape))}.")
     if cells * itemsize > (memory := _memory()):
         needed = f"needs {cells * itemsize / 1e9:,.0f} GB of memory; there are {memory / 1e9:,.0f} GB"
         raise ResourceError(f"{source}: {needed}. Take fewer rows.")
@@ -136,7 +133,7 @@ def _memory() -> int:
         return 8 * MOST_CELLS
 
 
-def _check_header(file: IO[bytes], size: int, path: Path) -> tuple[int, ...]:
+def _check_header(file: IO[bytes] | io.BufferedIOBase, size: int, path: Path) -> tuple[int, ...]:
     """The shape that an NPY header states, if the rest of the file has that many bytes."""
     version = np.lib.format.read_magic(file)
     old = version == (1, 0)
@@ -147,9 +144,7 @@ def _check_header(file: IO[bytes], size: int, path: Path) -> tuple[int, ...]:
     check_size(shape, dtype.itemsize, str(path))
     expected = file.tell() + math.prod(shape) * dtype.itemsize
     if size != expected:
-        raise InputError(
-            f"{path}: must have {expected:,} bytes for shape {shape}; found {size:,}. Save it again."
-        )
+        raise InputError(f"{path}: must have {expected:,} bytes for shape {shape}; found {size:,}. Save it again.")
     return tuple(shape)
 
 

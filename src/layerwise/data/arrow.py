@@ -11,12 +11,8 @@ from layerwise.data.table import Origin, Raw, Table
 
 __all__ = ["from_arrow", "raw_from_arrow", "to_arrow"]
 
-_NO_TEXT = pa.array([], pa.large_string()).dictionary_encode()
 
-
-def from_arrow(
-    table: pa.Table, *, origin: Origin | None = None, texts: frozenset[str] = frozenset()
-) -> Table:
+def from_arrow(table: pa.Table, *, origin: Origin | None = None, texts: frozenset[str] = frozenset()) -> Table:
     """A table of ours from an Arrow table.
 
     Arguments:
@@ -32,9 +28,7 @@ def from_arrow(
     """
     origin = origin or Origin()
     # pandas writes its index as a column of this name; it numbers the rows and is no feature.
-    places = [
-        i for i, name in enumerate(table.column_names) if not re.fullmatch(r"__index_level_\d+__", name)
-    ]
+    places = [i for i, name in enumerate(table.column_names) if not re.fullmatch(r"__index_level_\d+__", name)]
     raws = tuple(raw_from_arrow(table.column_names[i], table.column(i), origin) for i in places)
     raws = tuple(replace(raw, dtype="string") if raw.name in texts else raw for raw in raws)
     return Table(tuple(raw.name for raw in raws), raws, named=True, origin=origin)
@@ -97,16 +91,14 @@ def _to_arrow(raw: Raw) -> pa.Array:
     if raw.dtype.startswith("time["):
         unit = raw.dtype[5:-1]
         whole = column.cast(pa.int64())
-        return (
-            whole.cast(pa.int32()).cast(pa.time32(unit))
-            if unit in ("s", "ms")
-            else whole.cast(pa.time64(unit))
-        )
+        return whole.cast(pa.int32()).cast(pa.time32(unit)) if unit in ("s", "ms") else whole.cast(pa.time64(unit))
     decimal = re.fullmatch(r"decimal\((\d+), (-?\d+)\)", raw.dtype)
     if decimal:
         places = int(decimal[2])
-        # A reconstruction may need more digits before the point than the column had.
-        return pc.round(column, places).cast(pa.decimal256(76, places), safe=False)
+        # A reconstruction may need more digits than the column had; 38 are what every library knows.
+        most = 10.0 ** (37 - places)
+        held = pa.array(np.clip(raw.values, -most, most), mask=mask)
+        return pc.round(held, places).cast(pa.decimal128(38, places), safe=False)
     return column
 
 
@@ -120,14 +112,13 @@ def _levels(name: str, column: pa.ChunkedArray, origin: Origin) -> Raw:
         dtype = "category"
         column = column.cast(column.type.value_type)
     kind = column.type
-    if not (
-        _is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_float64(kind)
-    ):
+    if not (_is_text(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_float64(kind)):
         # Levels are kept as plain values in a JSON file.
         column = column.cast(pa.string())
     elif _is_text(kind):
         column = column.cast(pa.large_string())
-    encoded = pa.concat_arrays(column.dictionary_encode().unify_dictionaries().chunks or [_NO_TEXT])
+    chunks = column.dictionary_encode().unify_dictionaries().chunks
+    encoded = pa.concat_arrays(chunks or [pa.array([], column.type).dictionary_encode()])
     codes = pc.fill_null(encoded.indices, -1).to_numpy()
     return Raw(name, codes, None, encoded.dictionary, dtype, origin)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.data.levels import Level, check_levels, from_levels, level_codes, unless_all
-from layerwise.data.numbers import numbers, restored
+from layerwise.data.numbers import check_dtype, numbers, restored
 from layerwise.data.table import Raw
 from layerwise.errors import InputError
 
@@ -96,6 +96,7 @@ class Numeric:
     def __post_init__(self) -> None:
         _check_scale(self.name, self.scale)
         _check_scale(self.name, self.spread)
+        check_dtype(self.name, self.dtype)
 
     @property
     def width(self) -> int:
@@ -104,12 +105,7 @@ class Numeric:
 
     def bytes(self, raw: Raw) -> "ByteColumn | None":
         """The cells as they are, where they have 8 bits and none needs squashing; else None."""
-        if (
-            raw.levels is not None
-            or raw.values.dtype.kind not in "biu"
-            or raw.values.dtype.itemsize > 1
-            or self.origin
-        ):
+        if raw.levels is not None or raw.values.dtype.kind not in "biu" or raw.values.dtype.itemsize > 1 or self.origin:
             return None
         ends = (np.array([raw.values.min(), raw.values.max()], dtype=np.float64) - self.center) / self.scale
         if self.scaling != "none" and np.abs(ends).max() > LIMIT:
@@ -128,9 +124,7 @@ class Numeric:
         """The feature, shape (rows, 1), as cells of the source's type."""
         z = x[:, 0] * self.spread + self.shift
         z = z if self.scaling == "none" else unsquashed(z)
-        return Raw(
-            self.name, restored(z * self.scale + self.center, self.dtype, self.origin), dtype=self.dtype
-        )
+        return Raw(self.name, restored(z * self.scale + self.center, self.dtype, origin=self.origin), dtype=self.dtype)
 
 
 @final
@@ -159,6 +153,7 @@ class Binary:
     def __post_init__(self) -> None:
         _check_scale(self.name, self.scale)
         check_levels(self.name, self.levels)
+        check_dtype(self.name, self.dtype)
 
     @property
     def width(self) -> int:
@@ -171,9 +166,7 @@ class Binary:
             codes = level_codes(raw, self.levels)
             unseen = codes == 2
             if unseen.any():
-                logger.warning(
-                    "column %r: %d cells of unknown levels count as missing", self.name, unseen.sum()
-                )
+                logger.warning("column %r: %d cells of unknown levels count as missing", self.name, unseen.sum())
             return ByteColumn(
                 (codes == 1).astype(np.uint8), unless_all((codes >= 0) & ~unseen), self.center, self.scale
             )
@@ -229,10 +222,9 @@ class Categorical:
     def __post_init__(self) -> None:
         _check_scale(self.name, self.scale)
         check_levels(self.name, self.levels)
+        check_dtype(self.name, self.dtype)
         if len(self.frequencies) != len(self.levels):
-            raise InputError(
-                f"column {self.name!r} needs a frequency for each of its {len(self.levels)} levels."
-            )
+            raise InputError(f"column {self.name!r} needs a frequency for each of its {len(self.levels)} levels.")
 
     @property
     def width(self) -> int:
@@ -274,6 +266,9 @@ class Constant:
     dtype: str = "float64"
     kind: Literal["constant"] = "constant"
 
+    def __post_init__(self) -> None:
+        check_dtype(self.name, self.dtype)
+
     @property
     def width(self) -> int:
         """No feature."""
@@ -281,9 +276,7 @@ class Constant:
 
     def decode(self, x: NDArray[np.float64]) -> Raw:
         """The value for each row of `x`."""
-        return from_levels(
-            self.name, np.full(len(x), 0 if self.value is not None else -1), (self.value,), self.dtype
-        )
+        return from_levels(self.name, np.full(len(x), 0 if self.value is not None else -1), (self.value,), self.dtype)
 
 
 @final
@@ -312,6 +305,7 @@ class Pixels:
         if not self.shape or min(self.shape) < 1:
             raise InputError(f"pictures need a positive size; got {self.shape}.")
         _check_scale(self.name, self.high - self.low)
+        check_dtype(self.name, self.dtype)
 
     @property
     def width(self) -> int:

@@ -57,9 +57,9 @@ def damage(path: Path, what: str) -> Iterator[None]:
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of what another library says.
+    r"""The first line of what another library says.
 
-    >>> one_line(ValueError("no.\\nmore"))
+    >>> one_line(ValueError("no.\nmore"))
     'no'
     """
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -8,7 +8,7 @@ import io
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -105,7 +105,8 @@ def read_delimited(path: Path) -> Table:
     if not dialect.header:
         logger.info("%s: the first line holds numbers, so the columns are named x0, x1, ...", path)
         table = table.rename_columns([f"x{i}" for i in range(table.num_columns)])
-    return from_arrow(_named(path, table), origin=origin)
+    found = from_arrow(_named(path, table), origin=origin)
+    return replace(found, named=dialect.header)
 
 
 def _sniffed(path: Path) -> Dialect:
@@ -116,6 +117,8 @@ def _sniffed(path: Path) -> Dialect:
         if sample.startswith(magic):
             raise InputError(f"{path}: must be text; it is {what}. Export it as CSV.")
     encoding = next((name for mark, name in BOMS.items() if sample.startswith(mark)), "utf-8")
+    if encoding.startswith("utf-8"):
+        _check_names(path, first)
     text = sample.decode(encoding, errors="replace")
     if not text.strip():
         raise InputError(f"{path}: must hold a table; it is empty.")
@@ -128,6 +131,13 @@ def _sniffed(path: Path) -> Dialect:
     delimiter = max(candidates, key=lambda d: _regularity(lines, d))
     records = [record for record in csv.reader(lines, delimiter=delimiter) if record]
     return Dialect(encoding, delimiter, not _is_row(records[0]), len(first))
+
+
+def _check_names(path: Path, first: bytes) -> None:
+    try:
+        first.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: must be UTF-8; its first line is not. Save the file as UTF-8.") from error
 
 
 def _regularity(lines: list[str], delimiter: str) -> tuple[float, int]:
@@ -170,36 +180,26 @@ def _explained(path: Path, dialect: Dialect, error: Exception) -> InputError:
 def _check_text(path: Path, dialect: Dialect, table: pa.Table) -> None:
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_binary(column.type):
-            line = next(
-                (n for n, record in dialect.records(path) if any("\ufffd" in cell for cell in record)), 1
-            )
-            raise InputError(
-                f"{path}: must be UTF-8; column {name!r} in line {line} is not. Save the file as UTF-8."
-            )
+            line = next((n for n, record in dialect.records(path) if any("\ufffd" in cell for cell in record)), 1)
+            raise InputError(f"{path}: must be UTF-8; column {name!r} in line {line} is not. Save the file as UTF-8.")
     # An open quote swallows the rest of the file into one cell, at the end of the last column.
     if table.num_rows and pa.types.is_string(table.columns[-1].type) and "\n" in str(table.columns[-1][-1]):
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             closed = file.read().rstrip().endswith(b'"')
         if not closed:
             line = dialect.line_of(path, table.num_rows - 1)
-            raise InputError(
-                f'{path}: a quote (") opened in line {line} is never closed. Close or remove it.'
-            )
+            raise InputError(f'{path}: a quote (") opened in line {line} is never closed. Close or remove it.')
 
 
 def _named(path: Path, table: pa.Table) -> pa.Table:
     names = table.column_names
     if len(names) > 1 and names[0] == "":
-        logger.info(
-            "%s: the first column has no name; it is taken as the number of the row and left out", path
-        )
+        logger.info("%s: the first column has no name; it is taken as the number of the row and left out", path)
         table = table.remove_column(0)
     if table.num_columns > 1 and table.column_names[-1] == "" and pa.types.is_null(table.columns[-1].type):
         # Every line ends with a delimiter.
         table = table.remove_column(table.num_columns - 1)
     unnamed = [str(i + 1) for i, name in enumerate(names) if name == "" and "" in table.column_names]
     if unnamed:
-        raise InputError(
-            f"{path}: every column needs a name; there is none for column {listing(unnamed)}. Name it."
-        )
+        raise InputError(f"{path}: every column needs a name; there is none for column {listing(unnamed)}. Name it.")
     return table

@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from layerwise.data.columns import (
-    LIMIT,
     Binary,
     Categorical,
     Column,
@@ -27,6 +26,8 @@ __all__ = ["Scaling", "fit_column", "fit_pixels", "is_picture"]
 
 Scaling = Literal["standard", "minmax", "none"]
 
+# Without outliers, mean and deviation after squashing differ from 0 and 1 by rounding alone.
+SAME = 1e-6
 # Fewer rows of two numbers say little: they may be any numbers.
 BINARY_ROWS = 10
 ROBUST_DEVIATIONS = 20.0
@@ -71,11 +72,11 @@ def fit_column(raw: Raw, *, scaling: Scaling = "standard", categorical: bool = F
         return _binary(raw, levels, float(np.mean(x == high)), scaling)
     if scaling == "standard":
         center, scale = _moments(x)
-        z = (x - center) / scale
-        if max(z.max(), -z.min()) > LIMIT:
-            z = squashed(z)
-            return Numeric(raw.name, center, scale, raw.dtype, origin, float(z.mean()), float(z.std()))
-        return Numeric(raw.name, center, scale, raw.dtype, origin)
+        z = squashed((x - center) / scale)
+        shift, spread = float(z.mean()), float(z.std())
+        if max(abs(shift), abs(spread - 1)) < SAME:
+            shift, spread = 0.0, 1.0
+        return Numeric(raw.name, center, scale, raw.dtype, origin, shift, spread)
     center, scale = (low, high - low) if scaling == "minmax" else (0.0, 1.0)
     return Numeric(raw.name, center, scale, raw.dtype, origin, scaling=scaling)
 
@@ -209,14 +210,10 @@ def _refuse_numbers_in_text(raw: Raw, counts: NDArray[np.int64]) -> None:
             ~numeric[raw.values], f"must hold one type; {share:.0%} of its cells are numbers", remedy=remedy
         )
     if pa.types.is_large_string(raw.levels.type) or pa.types.is_string(raw.levels.type):
-        total[:-1] = pc.match_substring_regex(raw.levels, r"^\s*[+-]?\d+(,\d+)+$").to_numpy(
-            zero_copy_only=False
-        )
+        total[:-1] = pc.match_substring_regex(raw.levels, r"^\s*[+-]?\d+(,\d+)+$").to_numpy(zero_copy_only=False)
     commas = total[raw.values]
     if commas.sum() >= NUMBER_SHARE * max(int(counts.sum()), 1) and commas.any():
-        remedy = (
-            "Replace the commas (pandas: read_csv(path, sep=';', decimal=',')), or drop the column (--drop)."
-        )
+        remedy = "Replace the commas (pandas: read_csv(path, sep=';', decimal=',')), or drop the column (--drop)."
         raise raw.refusal(commas, "must write numbers with a point and without commas", remedy=remedy)
 
 

@@ -1,10 +1,11 @@
 """IDX files, the format of MNIST."""
 
 import gzip
+import io
 import math
 import struct
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,7 @@ def read_idx(path: Path) -> Table:
     """
     array = read_idx_array(path)
     if array.ndim == 1:
-        raise InputError(
-            f"{path}: must hold pictures or a table; found one number a row, as in a file of labels."
-        )
+        raise InputError(f"{path}: must hold pictures or a table; found one number a row, as in a file of labels.")
     return Table.from_array(array, origin=Origin(str(path)))
 
 
@@ -63,23 +62,19 @@ def write_idx(path: Path, array: NDArray[Any]) -> None:
     """
     codes = {np.dtype(name).newbyteorder("="): code for code, name in TYPES.items()}
     if array.dtype not in codes:
-        raise InputError(
-            f"IDX holds {', '.join(str(d) for d in codes)}; got {array.dtype}. Write npy or npz instead."
-        )
+        raise InputError(f"IDX holds {', '.join(str(d) for d in codes)}; got {array.dtype}. Write npy or npz instead.")
     header = struct.pack(f">HBB{array.ndim}I", 0, codes[array.dtype], array.ndim, *array.shape)
     with gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as file:
         file.write(header)
         file.write(array.astype(array.dtype.newbyteorder(">")).tobytes())
 
 
-def _filled(
-    file: IO[bytes] | gzip.GzipFile, shape: tuple[int, ...], dtype: np.dtype[Any], path: Path
-) -> NDArray[Any]:
+def _filled(file: io.BufferedIOBase, shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> NDArray[Any]:
     array = np.empty(math.prod(shape), dtype)
     view = memoryview(array.view(np.uint8))  # type: ignore[arg-type]
     filled = 0
     while filled < len(view):
-        count = file.readinto(view[filled:])  # type: ignore[union-attr]
+        count = file.readinto(view[filled:])
         if not count:
             break
         filled += count

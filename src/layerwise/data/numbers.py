@@ -11,11 +11,18 @@ from numpy.typing import NDArray
 from layerwise.data.table import Raw
 from layerwise.errors import InputError
 
-__all__ = ["is_number", "numbers", "origin_of", "restored", "storage"]
+__all__ = ["check_dtype", "is_number", "numbers", "origin_of", "restored", "storage"]
 
 LARGEST = 1e30
 EXACT = 2**53
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+DTYPES = (
+    r"u?int(8|16|32|64)|float(16|32|64)|bool|string|category|null|date|decimal\(\d+, -?\d+\)"
+    r"|timestamp\[(s|ms|us|ns)(, [^\]]+)?\]|(time|duration)\[(s|ms|us|ns)\]"
+)
+# In seconds: the years 1 to 9999 less a day at each end, a day, and what Python calls the longest time.
+YEARS = (-62_135_510_400, 253_402_214_400)
+RANGES = {"timestamp": YEARS, "date": YEARS, "time": (0, 86_399), "duration": (-86_399_999_913_600, 86_399_999_913_600)}
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
@@ -65,18 +72,21 @@ def numbers(raw: Raw, origin: int = 0) -> NDArray[np.float64]:
     return x
 
 
-def restored(x: NDArray[np.float64], dtype: str, origin: int = 0) -> NDArray[Any]:
+def restored(x: NDArray[np.float64], dtype: str, *, origin: int = 0) -> NDArray[Any]:
     """The inverse of `numbers`: values of the given type, whole numbers rounded and kept in the type's range.
 
     >>> restored(np.array([0.4, 2.6, 300.0]), "uint8")
     array([  0,   3, 255], dtype=uint8)
     """
     kind = storage(dtype)
+    if kind.kind in "mM":
+        # A wild reconstruction gives a wild time, but one that every library can show.
+        low, high = RANGES[re.split(r"\W", dtype)[0]]
+        x = np.clip(x, low - origin, high - origin)
     if dtype == "date":
         return np.rint((x + origin) / 86400).astype(kind)
     if kind.kind in "mM":
         unit = np.datetime_data(kind)[0]
-        # 2**62 ticks on either side of the origin: a wild reconstruction gives a wild time, not an overflow.
         ticks = np.rint(np.clip(x * PER_SECOND[unit], -(2.0**62), 2.0**62)).astype(f"timedelta64[{unit}]")
         return np.datetime64(origin, "s") + ticks if kind.kind == "M" else ticks
     if kind.kind == "b":
@@ -103,6 +113,16 @@ def storage(dtype: str) -> np.dtype[Any]:
     if dtype == "date":
         return np.dtype("datetime64[D]")
     return np.dtype(dtype if re.fullmatch(r"u?int\d+|float\d+|bool", dtype) else np.float64)
+
+
+def check_dtype(name: str, dtype: str) -> None:
+    """Refuse a `Raw.dtype` that is none.
+
+    Raises:
+        InputError: names the column.
+    """
+    if not re.fullmatch(DTYPES, dtype):
+        raise InputError(f"column {name!r} has an unknown dtype {dtype!r}.")
 
 
 def is_number(texts: pa.Array) -> NDArray[np.bool_]:

@@ -39,9 +39,7 @@ def read_pictures(folder: Path) -> Table:
     files = [file for file in files if not file.name.startswith(".")]
     if not files:
         hint = (
-            " For the MNIST files in it: layerwise fit mnist --data-dir FOLDER."
-            if any(folder.glob("*ubyte*"))
-            else ""
+            " For the MNIST files in it: layerwise fit mnist --data-dir FOLDER." if any(folder.glob("*ubyte*")) else ""
         )
         raise InputError(f"{folder}: a folder must hold PNG or JPEG pictures; found none.{hint}")
     heads = [_head(image, file) for file in files]
@@ -49,9 +47,7 @@ def read_pictures(folder: Path) -> Table:
     if len(sizes) > 1:
         usual = sizes.most_common(1)[0][0]
         like = files[next(i for i, (size, _) in enumerate(heads) if size == usual)]
-        other, size = next(
-            (file, size) for file, (size, _) in zip(files, heads, strict=True) if size != usual
-        )
+        other, size = next((file, size) for file, (size, _) in zip(files, heads, strict=True) if size != usual)
         (w, h), others = usual, len(files) - sizes[usual]
         raise InputError(
             f"{folder}: pictures must have one size; {like.name} is {w} x {h}, {other.name} is "

@@ -118,7 +118,7 @@ class Codes(Store):
     """
 
     features: NDArray[np.int64]
-    values: NDArray[np.int8 | np.int16]
+    values: NDArray[Any]
     starts: NDArray[np.int64]
     cold: NDArray[np.float32]
     hot: NDArray[np.float32]

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple, final
+from typing import Annotated, Any, Literal, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +78,7 @@ class Schema:
         chosen = set() if categories == "auto" else {table.index(name) for name in categories}
         kind: Scaling = "standard" if scaling == "auto" else scaling
         columns = tuple(
-            fit_column(table.column(i), scaling=kind, categorical=i in chosen)
-            for i in range(len(table.names))
+            fit_column(table.column(i), scaling=kind, categorical=i in chosen) for i in range(len(table.names))
         )
         constant = [column.name for column in columns if isinstance(column, Constant)]
         if len(constant) == len(columns):
@@ -135,9 +134,7 @@ class Schema:
             refuse_unbounded(table)
             flat = table.to_array().reshape(len(table), self.n_features)
             flat = flat if places == list(range(len(places))) else flat[:, places]
-            return Rows(
-                [encoded_pixels(self.pixels, flat)], self.n_features, labels=table.labels, index=index
-            )
+            return Rows([encoded_pixels(self.pixels, flat)], self.n_features, labels=table.labels, index=index)
         cells, start = [], 0
         for column, place in zip(self.columns, places, strict=True):
             if column.width:
@@ -176,7 +173,7 @@ class Schema:
         }
 
     @staticmethod
-    def from_json(values: dict[str, Any]) -> "Schema":
+    def from_json(values: Any) -> "Schema":
         """The schema that `to_json` wrote.
 
         Raises:
@@ -186,38 +183,37 @@ class Schema:
         >>> Schema.from_json(schema.to_json()) == schema
         True
         """
-        from typing import Annotated
+        # Imported here: it is needed for files alone, and takes a tenth of a second.
+        from pydantic import ConfigDict, Field, ValidationError, create_model
 
-        from pydantic import Field, TypeAdapter, ValidationError
-
-        if values.get("version") != VERSION:
-            raise ModelFileError(
-                f"schema.json must be of version {VERSION}; found {values.get('version')!r}."
-            )
-        fields = {"columns": values.get("columns"), "named": values.get("named")}
-        union = Annotated[Column, Field(discriminator="kind")]
+        version = values.get("version") if isinstance(values, dict) else None
+        if version != VERSION:
+            raise ModelFileError(f"schema.json must be of version {VERSION}; found {version!r}.")
+        column = Annotated[Column, Field(discriminator="kind")]
+        file = create_model(
+            "SchemaFile",
+            __config__=ConfigDict(extra="forbid"),
+            version=(int, ...),
+            named=(bool, ...),
+            columns=(tuple[column, ...], ...),
+        )
         try:
-            columns = TypeAdapter(tuple[union, ...]).validate_python(fields["columns"])
-            named = TypeAdapter(bool).validate_python(fields["named"])
+            found = dict(file.model_validate(values))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise ModelFileError(
-                f"schema.json is not valid at {place or 'its top'}: {first['msg']}."
-            ) from error
-        pixels = [column for column in columns if isinstance(column, Pixels)]
-        if not columns or (pixels and len(columns) > 1):
+            raise ModelFileError(f"schema.json is not valid at {place}: {first['msg']}.") from error
+        columns = found["columns"]
+        if not columns or (len(columns) > 1 and any(isinstance(one, Pixels) for one in columns)):
             raise ModelFileError("schema.json must hold one or more columns, or one of pixels alone.")
-        return Schema(columns, named)
+        return Schema(columns, found["named"])
 
     def _matched(self, table: Table, ordered: bool) -> list[int]:
         """The place in the table of each of our columns."""
         if self.pixels is not None and table.shape is not None and table.shape != self.pixels.shape:
             sizes = [" x ".join(map(str, shape)) for shape in (self.pixels.shape, table.shape)]
             if len(self.pixels.shape) > 1 or len(self.names) != len(table.names):
-                raise table.origin.error(
-                    f"pictures must have the training size {sizes[0]}; found {sizes[1]}."
-                )
+                raise table.origin.error(f"pictures must have the training size {sizes[0]}; found {sizes[1]}.")
         if not (self.named and table.named):
             if len(table.names) != len(self.names):
                 raise table.origin.error(
@@ -233,8 +229,6 @@ class Schema:
             found += [f"not known {listing(extra)}"] if extra else []
             raise table.origin.error(f"columns must be those of the training rows; {', and '.join(found)}.")
         if ordered:
-            raise table.origin.error(
-                "columns must be in the order of the training rows; found them in another order."
-            )
+            raise table.origin.error("columns must be in the order of the training rows; found them in another order.")
         places = {name: i for i, name in enumerate(table.names)}
         return [places[name] for name in self.names]

@@ -80,9 +80,7 @@ class Raw:
     def take(self, index: NDArray[Any] | slice) -> "Raw":
         """Some of the cells."""
         valid = None if self.valid is None else self.valid[index]
-        return replace(
-            self, values=self.values[index], valid=valid, origin=self.origin.take(index, len(self.values))
-        )
+        return replace(self, values=self.values[index], valid=valid, origin=self.origin.take(index, len(self.values)))
 
     def texts(self) -> NDArray[np.object_]:
         """The cells as Python values, None where missing."""
@@ -139,15 +137,11 @@ class Table:
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.names):
             name, count = Counter(self.names).most_common(1)[0]
-            raise self.origin.error(
-                f"column names must be distinct; found {name!r} {count} times. Rename all but one."
-            )
+            raise self.origin.error(f"column names must be distinct; found {name!r} {count} times. Rename all but one.")
         if not self.names:
             raise self.origin.error("a table needs at least one column; found none.")
         if len(self) == 0:
-            raise self.origin.error(
-                f"a table needs at least one row; found {len(self.names)} columns and no row."
-            )
+            raise self.origin.error(f"a table needs at least one row; found {len(self.names)} columns and no row.")
         if self.labels is not None and len(self.labels) != len(self):
             raise self.origin.error(f"{len(self):,} rows need as many labels; found {len(self.labels):,}.")
 
@@ -178,9 +172,7 @@ class Table:
         origin = origin or Origin()
         if array.ndim not in (2, 3, 4):
             remedy = "Use reshape(-1, 1) for one column." if array.ndim == 1 else "Reshape it."
-            raise origin.error(
-                f"an array must be (rows, columns), or 3-D or 4-D; found shape {array.shape}. {remedy}"
-            )
+            raise origin.error(f"an array must be (rows, columns), or 3-D or 4-D; found shape {array.shape}. {remedy}")
         if array.dtype.kind not in "biuf":
             raise origin.error(
                 f"an array must hold real numbers; found {array.dtype}. Convert it, or give a data frame."
@@ -293,9 +285,7 @@ class Table:
                     "Write CSV or Parquet, or drop the column."
                 )
             present = raw.present()
-            columns.append(
-                raw.values if present is None else np.where(present, raw.values.astype(np.float64), np.nan)
-            )
+            columns.append(raw.values if present is None else np.where(present, raw.values.astype(np.float64), np.nan))
         return np.column_stack(columns)
 
 

@@ -21,7 +21,7 @@ WRITABLE = (".csv", ".tsv", ".parquet", ".feather", ".arrow", ".ipc", ".npy", ".
 
 
 def write(table: Table, path: str | os.PathLike[str]) -> None:
-    """Write a table: the whole file or, when anything fails, nothing.
+    r"""Write a table: the whole file or, when anything fails, nothing.
 
     Arguments:
         table: what to write; labels go into `.npz` only, as `y`.
@@ -36,7 +36,7 @@ def write(table: Table, path: str | os.PathLike[str]) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write(Table.from_array(np.array([[1.5, np.nan]])), f"{folder}/t.csv")
     ...     Path(f"{folder}/t.csv").read_text()
-    '"x0","x1"\\n1.5,\\n'
+    '"x0","x1"\n1.5,\n'
     """
     target = Path(path)
     suffix = check_writable(target, pictures=table.shape is not None)
@@ -86,9 +86,7 @@ def _plain(table: pyarrow.Table) -> pyarrow.Table:
         if pyarrow.types.is_dictionary(field.type):
             table = table.set_column(i, field.name, table.column(i).cast(field.type.value_type))
         elif pyarrow.types.is_duration(field.type):
-            seconds = (
-                table.column(i).cast(pyarrow.duration("ns")).cast(pyarrow.int64()).cast(pyarrow.float64())
-            )
+            seconds = table.column(i).cast(pyarrow.duration("ns")).cast(pyarrow.int64()).cast(pyarrow.float64())
             table = table.set_column(i, field.name, pyarrow.compute.divide(seconds, 1e9))
         elif pyarrow.types.is_decimal(field.type):
             table = table.set_column(i, field.name, table.column(i).cast(pyarrow.string()))

@@ -110,13 +110,13 @@ class Comparison:
         return {"rows": rows, "neighbors": neighbors, **values}
 
 
-def compare(model: Autoencoder, components: PrincipalComponents, rows: Rows) -> Comparison:
+def compare(model: Autoencoder, rows: Rows, *, components: PrincipalComponents) -> Comparison:
     """Reconstruct the rows by their column means, by PCA and by the autoencoder, in pieces.
 
     Arguments:
         model: in evaluation mode during the call.
-        components: PCA of the training rows; its center stands for the column means.
         rows: held-out rows.
+        components: PCA of the training rows; its center stands for the column means.
     """
     by_row: dict[str, list[Tensor]] = {"mean": [], "pca": [], "autoencoder": []}
     by_feature = {name: torch.zeros(rows.n_features, dtype=torch.float64) for name in by_row}

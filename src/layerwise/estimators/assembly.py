@@ -1,15 +1,15 @@
 """From an estimator's arguments to a model and a recipe for the data at hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
 import torch
 
-from layerwise.data import Categorical, Rows, Schema
+from layerwise.data import Categorical, Numeric, Rows, Schema
 from layerwise.errors import InputError
-from layerwise.models import Dense, Inputs, Layer, PrincipalComponents
-from layerwise.penalties import Fidelity, Penalty, clipped_squared_error
+from layerwise.models import Dense, Inputs, Layer, PrincipalComponents, identity, sigmoid
+from layerwise.penalties import CrossEntropy, Fidelity, Penalty, clipped_squared_error
 from layerwise.training import Objective, Schedule
 
 __all__ = ["Plan", "prepare"]
@@ -28,7 +28,9 @@ class Plan:
         hidden: widths of the encoder's hidden layers; "auto" is two of 256.
         layer: how hidden layers are made.
         linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights.
-        fidelity: None is the squared error, clipped to the range of columns that have a floor or a ceiling.
+        fidelity: a fidelity, or a function that makes one for a schema, like `MixedFidelity.of`; None is the squared
+            error, clipped to the range of columns that have a floor or a ceiling. `cross_entropy` needs features in
+            [0, 1]; it brings a sigmoid output, and leaves the linear path out.
         penalties: name -> (weight, penalty).
     """
 
@@ -36,7 +38,7 @@ class Plan:
     hidden: Sequence[int] | Literal["auto"] = "auto"
     layer: Layer | None = None
     linear_path: bool | Literal["auto"] = "auto"
-    fidelity: Fidelity | None = None
+    fidelity: Fidelity | Callable[[Schema], Fidelity] | None = None
     penalties: Mapping[str, tuple[float | Schedule, Penalty]] | None = None
 
     def model(self, schema: Schema, *, seed: int) -> Dense:
@@ -45,13 +47,14 @@ class Plan:
         Raises:
             InputError: for a code that does not fit.
         """
-        layer = self.layer or Layer()
+        layer, crossed = self.layer or Layer(), isinstance(self.fidelity, CrossEntropy)
         return Dense(
             Inputs(schema.n_features, _embeddings(schema)),
             (256, 256) if self.hidden == "auto" else tuple(self.hidden),
             code=self.code_size(schema.n_features),
             layer=layer,
-            linear_path=not layer.tied if self.linear_path == "auto" else self.linear_path,
+            output=sigmoid if crossed else identity,
+            linear_path=not (layer.tied or crossed) if self.linear_path == "auto" else self.linear_path,
             seed=seed,
         )
 
@@ -72,9 +75,25 @@ class Plan:
             )
         return self.code
 
-    def objective(self) -> Objective:
-        """Fidelity and penalties."""
-        return Objective(self.fidelity or clipped_squared_error, dict(self.penalties or {}))
+    def objective(self, schema: Schema) -> Objective:
+        """Fidelity and penalties.
+
+        Raises:
+            InputError: for cross-entropy on features that are not scaled to [0, 1].
+        """
+        fidelity = self.fidelity or clipped_squared_error
+        if not isinstance(fidelity, Fidelity):
+            fidelity = fidelity(schema)
+        if isinstance(fidelity, CrossEntropy) and not _in_unit_range(schema):
+            raise InputError("cross_entropy needs features from 0 to 1; use scaling='minmax', or another fidelity.")
+        return Objective(fidelity, dict(self.penalties or {}))
+
+
+def _in_unit_range(schema: Schema) -> bool:
+    return all(
+        block.kind == "pixels" or (isinstance(block.column, Numeric) and block.column.scaling == "minmax")
+        for block in schema.layout
+    )
 
 
 def _embeddings(schema: Schema) -> tuple[tuple[int, int, int], ...]:

@@ -78,7 +78,7 @@ def judge(
     model: Dense, components: PrincipalComponents, rows: Rows, *, schema: Schema, what: str
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The figures of a model on some rows beside PCA's, and examples for the report."""
-    metrics = _metrics(compare(model, components, rows), schema, held_out=what)
+    metrics = _metrics(compare(model, rows, components=components), schema, held_out=what)
     metrics["units"] = unit_activity(model, rows)
     return metrics, _examples(model, components, rows)
 

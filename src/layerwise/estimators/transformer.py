@@ -5,7 +5,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, Literal, Self, final
+from functools import partial
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from layerwise.recipes import default
 from layerwise.report import write_report
 from layerwise.runtime import Precision, Runtime
 from layerwise.storage import SavedModel, environment, load_model, plain, save_model
-from layerwise.training import History, Phase, ProgressBar, Recipe, Schedule, Watcher, describe, fit
+from layerwise.training import Constant, History, Phase, ProgressBar, Recipe, Schedule, Watcher, describe, fit
 
 __all__ = ["DeepAutoencoder"]
 
@@ -54,10 +55,11 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         layer: activation, initializer, normalization, dropout and tying; None is `Layer()`.
         linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights.
         scaling: "standard" (robust), "minmax" or "none"; "auto" is minmax for 8-bit pictures, else standard.
-        fidelity: what a good reconstruction is; None is the squared error (clipped where columns have a floor).
+        fidelity: what a good reconstruction is, for instance `cross_entropy` or `MixedFidelity.of`; None is the squared
+            error, clipped where columns have a floor or a ceiling.
         corruption: of the input in training; "auto" is the recipe's own.
         penalties: name -> (weight, penalty).
-        recipe: a list of phases, or a function from the number of training rows to one; None is the default.
+        recipe: a list of phases, or a function recipe(rows, *, objective) that makes one; None is `recipes.default`.
         max_epochs, batch_size, learning_rate: of the default recipe; None lets it choose by the number of rows.
         validation_fraction: share of the rows that choose the best weights; with fewer than 1000 rows 5-fold
             cross-validation chooses the number of epochs instead, and all rows train. 0 chooses nothing.
@@ -99,10 +101,10 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         layer: Layer | None = None,
         linear_path: bool | Literal["auto"] = "auto",
         scaling: Literal["auto", "standard", "minmax", "none"] = "auto",
-        fidelity: Fidelity | None = None,
+        fidelity: Fidelity | Callable[[Schema], Fidelity] | None = None,
         corruption: Corruption | Literal["auto"] | None = "auto",
         penalties: Mapping[str, tuple[float | Schedule, Penalty]] | None = None,
-        recipe: Sequence[Phase] | Callable[[int], Sequence[Phase]] | None = None,
+        recipe: Sequence[Phase] | Callable[..., Sequence[Phase]] | None = None,
         max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
@@ -134,7 +136,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None, *, history: History | None = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, history: History | None = None) -> "DeepAutoencoder":
         """Learn from rows.
 
         Arguments:
@@ -164,7 +166,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 history or History(),
                 folds=0 if going_on else folds,
             )
-            trained = train(make, self._recipe, schema=schema, parts=parts, run=run)
+            trained = train(make, partial(self._recipe, schema), schema=schema, parts=parts, run=run)
         self._take(schema, trained.model)
         self.components_, self.recipe_, self.history_ = (
             trained.components,
@@ -176,7 +178,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             logger.warning("training was interrupted; this estimator has the best weights until then.")
         return self
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None) -> "DeepAutoencoder":
         """Go through these rows once; the first call fixes the schema and the principal components by its rows.
 
         Arguments:
@@ -195,7 +197,10 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             self._take(schema, self._fresh(schema, rows, seed=seed))
             self.history_ = History()
         self.partial_fits_ += 1
-        phases = self._default(len(rows), epochs=1)
+        # A schedule or an average over so few steps would only hold them back.
+        phases = [
+            replace(phase, schedule=Constant(), average=0.0) for phase in self._default(schema, len(rows), epochs=1)
+        ]
         fit(
             self.model_,
             rows,
@@ -266,7 +271,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         table = self._table(X, reset=True)
         schema, seed = Schema.fit(table, scaling=self.scaling), self._seed()
         parts, _ = self._parts(schema, table, seed=seed)
-        return schema, self._plan().model(schema, seed=seed), self._recipe(len(parts["train"]))
+        return schema, self._plan().model(schema, seed=seed), self._recipe(schema, len(parts["train"]))
 
     def report(self, path: str | os.PathLike[str], X: Any = None, *, title: str = "Autoencoder") -> None:
         """Write one self-contained HTML page that shows how good the model is.
@@ -315,7 +320,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         )
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "DeepAutoencoder":
         """A fitted estimator from a model folder, without unpickling.
 
         Raises:
@@ -376,18 +381,20 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             self.penalties,
         )
 
-    def _recipe(self, rows: int) -> Recipe:
+    def _recipe(self, schema: Schema, rows: int) -> Recipe:
         if callable(self.recipe):
-            return self.recipe(rows)
+            return self.recipe(rows, objective=self._plan().objective(schema))
         if self.recipe is not None:
             return list(self.recipe)
-        return self._default(rows, epochs=self.max_epochs)
+        return self._default(schema, rows, epochs=self.max_epochs)
 
-    def _default(self, rows: int, *, epochs: int | None) -> Recipe:
+    def _default(self, schema: Schema, rows: int, *, epochs: int | None) -> Recipe:
         chosen: dict[str, Any] = {} if self.corruption == "auto" else {"corruption": self.corruption}
         if self.learning_rate is not None:
             chosen["lr"] = self.learning_rate
-        return default(rows, objective=self._plan().objective(), epochs=epochs, batch_size=self.batch_size, **chosen)
+        return default(
+            rows, objective=self._plan().objective(schema), epochs=epochs, batch_size=self.batch_size, **chosen
+        )
 
     def _seed(self) -> int:
         if self.random_state is None:

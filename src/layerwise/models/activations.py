@@ -132,7 +132,7 @@ def gain(activation: Activation) -> float:
     quadrature, so that any activation, also one of your own, gets its own.
 
     >>> [round(gain(f), 3) for f in (identity, relu, selu, tanh)]
-    [1.0, 1.414, 1.0, 1.592]
+    [1.0, 1.414, 1.0, 1.593]
     """
     if isinstance(activation, Maxout):
         # E[max^2] of k normal numbers, by quadrature over the density of the largest: k phi(z) Phi(z)^(k - 1).

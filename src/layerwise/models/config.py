@@ -1,12 +1,14 @@
 """A dense model's description as plain values, for files."""
 
 from itertools import pairwise
+from typing import final
 
 import pydantic
 
 __all__ = ["DenseConfig"]
 
 
+@final
 class DenseConfig(pydantic.BaseModel, extra="forbid", frozen=True):
     """The arguments of `Dense` without its first weights; functions go by their names in `layerwise.models`.
 

@@ -1,7 +1,7 @@
 """Principal components, exact and with missing cells: the baseline, and where a linear path starts."""
 
 from collections.abc import Iterator
-from typing import Protocol, final
+from typing import final
 
 import numpy as np
 import scipy.linalg
@@ -10,19 +10,13 @@ from jaxtyping import Float
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
-from layerwise.data import Batch
+from layerwise.data import Batch, Source
 
 __all__ = ["PrincipalComponents"]
 
 CHUNK = 4096
 EXACT_FEATURES = 3000
 SAMPLE_ROWS = 20_000
-
-
-class _Source(Protocol):
-    def __len__(self) -> int: ...
-
-    def batch(self, index: Tensor) -> Batch: ...
 
 
 @final
@@ -55,7 +49,7 @@ class PrincipalComponents:
         self.variances = variances
 
     @classmethod
-    def fit(cls, rows: _Source, code: int) -> "PrincipalComponents":
+    def fit(cls, rows: Source, code: int) -> "PrincipalComponents":
         """Find them: by the exact covariance in float64 up to 3000 features, else from a sample of 20,000 rows.
 
         Arguments:
@@ -99,7 +93,7 @@ class PrincipalComponents:
         return batch.x if batch.observed is None else torch.where(batch.observed, batch.x, self.center)
 
 
-def _batches(rows: _Source, limit: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+def _batches(rows: Source, limit: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     total = len(rows)
     step = 1 if limit is None else max(1, total // limit)
     for index in torch.arange(0, total, step)[:limit].split(CHUNK):
@@ -107,7 +101,7 @@ def _batches(rows: _Source, limit: int | None = None) -> Iterator[tuple[np.ndarr
         yield x.double().numpy(), None if observed is None else observed.numpy()
 
 
-def _center(rows: _Source) -> np.ndarray:
+def _center(rows: Source) -> np.ndarray:
     total: np.ndarray | float = 0.0
     count: np.ndarray | float = 0.0
     for x, observed in _batches(rows):
@@ -116,6 +110,6 @@ def _center(rows: _Source) -> np.ndarray:
     return np.asarray(total / np.maximum(count, 1.0))
 
 
-def _centred(rows: _Source, center: np.ndarray, limit: int | None = None) -> Iterator[np.ndarray]:
+def _centred(rows: Source, center: np.ndarray, limit: int | None = None) -> Iterator[np.ndarray]:
     for x, observed in _batches(rows, limit):
         yield x - center if observed is None else np.where(observed, x - center, 0.0)

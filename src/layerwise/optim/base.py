@@ -4,7 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,7 @@ __all__ = ["Optimizer", "Problem", "Stepper", "Terms", "TermsFunction"]
 Terms = dict[str, Tensor]
 
 
+@runtime_checkable
 class TermsFunction(Protocol):
     """What a problem asks of an objective: named scalars, whose sum is the loss."""
 

@@ -57,8 +57,8 @@ class _HessianFreeStepper(Stepper):
         direction = conjugate_gradient(
             lambda v: problem.gauss_newton_product(v) + self.damping * v,
             -slope,
-            self.choice.iterations,
-            tolerance,
+            iterations=self.choice.iterations,
+            tolerance=tolerance,
         )
         curvature = problem.gauss_newton_product(direction)
         promised = float(slope @ direction + 0.5 * direction @ curvature)
@@ -79,14 +79,15 @@ class _HessianFreeStepper(Stepper):
 
 
 def conjugate_gradient(
-    product: Callable[[Tensor], Tensor], target: Tensor, /, iterations: int, tolerance: float
+    product: Callable[[Tensor], Tensor], target: Tensor, *, iterations: int, tolerance: float
 ) -> Tensor:
     """Solve A x = target for a symmetric positive definite A given by its products, from x = 0.
 
     Stops after `iterations` products or at a residual norm below `tolerance`.
 
     >>> matrix = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
-    >>> conjugate_gradient(lambda v: matrix @ v, torch.tensor([3.0, 4.0]), iterations=2, tolerance=0.0)
+    >>> target = torch.tensor([3.0, 4.0])
+    >>> conjugate_gradient(lambda v: matrix @ v, target, iterations=2, tolerance=0.0).round(decimals=4)
     tensor([1., 1.])
     """
     solution, residual = torch.zeros_like(target), target.clone()

@@ -10,6 +10,7 @@ from layerwise.penalties.fidelity import (
     cross_entropy,
     squared_error,
 )
+from layerwise.penalties.mixed import Discrete, MixedFidelity
 from layerwise.penalties.sparsity import L1, KLSparsity
 from layerwise.penalties.weights import WeightDecay
 
@@ -17,9 +18,11 @@ __all__ = [
     "L1",
     "ClippedSquaredError",
     "CrossEntropy",
+    "Discrete",
     "Fidelity",
     "KLSparsity",
     "Layers",
+    "MixedFidelity",
     "Penalty",
     "SquaredError",
     "WeightDecay",

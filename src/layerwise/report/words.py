@@ -97,13 +97,13 @@ def count(value: object) -> str:
     return f"{round(x):,}" if math.isfinite(x) else "–"
 
 
-def plural(value: int, one: str, many: str = "") -> str:
+def plural(value: int, one: str) -> str:
     """A count with its noun.
 
     >>> plural(1, "row"), plural(1200, "row")
     ('1 row', '1,200 rows')
     """
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
+    return f"{value:,} {one if value == 1 else one + 's'}"
 
 
 def ratio(value: object) -> str:

@@ -11,7 +11,7 @@ from layerwise.training.history import (
     StopPhase,
     Watcher,
 )
-from layerwise.training.loop import Source, fit
+from layerwise.training.loop import fit
 from layerwise.training.objective import Objective
 from layerwise.training.phase import Block, Phase, Recipe, Stop, Upto, View, Whole
 from layerwise.training.progress import ProgressBar
@@ -33,7 +33,6 @@ __all__ = [
     "ProgressBar",
     "Recipe",
     "Schedule",
-    "Source",
     "StepDecay",
     "StepEnd",
     "Stop",

@@ -4,12 +4,12 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import Protocol, final
+from typing import final
 
 import torch
 from torch import Tensor
 
-from layerwise.data import Batch
+from layerwise.data import Batch, Source
 from layerwise.errors import InputError, TrainingDiverged
 from layerwise.models.base import Autoencoder
 from layerwise.optim.base import Problem, Terms
@@ -29,21 +29,11 @@ from layerwise.training.interrupt import StopFlag, stop_flag
 from layerwise.training.keeper import Keeper
 from layerwise.training.phase import Phase, Recipe
 
-__all__ = ["Source", "fit"]
+__all__ = ["fit"]
 
 logger = logging.getLogger(__name__)
 
 EVALUATION_ROWS = 2048
-
-
-class Source(Protocol):
-    """Where batches come from: `layerwise.data.Rows`, or anything with a length and batches by row numbers."""
-
-    def __len__(self) -> int:
-        """The number of rows."""
-
-    def batch(self, index: Tensor) -> Batch:
-        """The rows of the given numbers, as float32 with the mask of observed cells."""
 
 
 def fit(

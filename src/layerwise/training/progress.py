@@ -1,7 +1,7 @@
 """A progress bar on standard error, as a watcher."""
 
 from types import TracebackType
-from typing import Self, final
+from typing import final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -44,7 +44,7 @@ class ProgressBar:
         self.shown = 0.0
         self.validation = ""
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ProgressBar":
         self.progress.start()
         return self
 

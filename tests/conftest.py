@@ -1,0 +1,51 @@
+"""What all tests share: runtime shape checks, one thread, real data where there are some, and a guard of randomness."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import jaxtyping
+import numpy as np
+import pytest
+
+# Before anything of layerwise is imported: shapes and types of arguments are then checked at every call. Not in the
+# estimators, whose constructors must take anything and leave the checking to `fit`.
+CHECKED = ["corruptions", "data", "diagnostics", "models", "optim", "penalties", "recipes", "training"]
+jaxtyping.install_import_hook([f"layerwise.{part}" for part in CHECKED], "beartype.beartype")
+
+import torch  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_configure() -> None:
+    """One thread: results must not depend on the machine, and two processes test side by side."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data sets beside the checkout; without it the test is skipped."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the folder of real data sets is not at {folder.relative_to(ROOT.parent)} beside the checkout")
+    return folder
+
+
+@pytest.fixture
+def global_random_state_unchanged() -> Iterator[None]:
+    """Fails a test after which another global random number would be drawn than before it."""
+    before = global_random_state()
+    yield
+    changed = [name for name, state in global_random_state().items() if state != before[name]]
+    assert not changed, f"the global random state of {', '.join(changed)} was changed; draw from a generator instead."
+
+
+def global_random_state() -> dict[str, object]:
+    """The states of Python's, NumPy's and PyTorch's global generators, as values that can be compared."""
+    _, keys, *rest = np.random.get_state(legacy=True)
+    return {
+        "random": random.getstate(),
+        "numpy": (keys.tobytes(), *rest),
+        "torch": torch.get_rng_state().numpy().tobytes(),
+    }
