@@ -1,10 +1,14 @@
-PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,$(shell command -v $(name) 2>/dev/null)))
+# The first Python on this machine that the package runs on.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null \
+	&& { echo "$$python"; break; }; done)
 BIN := .venv/bin
 READY := .venv/ready
+TORCH := torch==2.13.0
 # Two test processes with one thread each are faster than the other way round.
 TESTS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
 
-.PHONY: demo test lint types tests lock clean
+.PHONY: demo test lint types tests format lock clean
 
 demo: $(READY)
 	$(BIN)/layerwise fit sklearn:digits --code 8 -o demo/model
@@ -21,21 +25,34 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
+# With `tests` alone: make tests ARGS="tests/data -k parquet"
 tests: $(READY)
-	$(TESTS)
+	$(TESTS) $(ARGS)
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 # torch first and alone, by its exact version: anything looser brings gigabytes of GPU packages.
 $(READY): pyproject.toml requirements/test.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -n "$(PYTHON)" || { echo "layerwise needs Python 3.11 to 3.14; say PYTHON=/path/to/python." >&2; exit 1; }
+	$(BIN)/python -c "" 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet -r requirements/test.txt
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	touch $(READY)
 
-lock: $(READY)
-	$(BIN)/python -m pip install --quiet -e ".[dev]"
-	$(BIN)/python -m pip freeze --exclude-editable --exclude torch > requirements/test.txt
+# From an environment of its own, so that nothing installed by hand gets in.
+lock:
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --upgrade pip
+	.venv-lock/bin/python -m pip install --quiet $(TORCH)
+	.venv-lock/bin/python -m pip install --quiet $(TORCH) -e ".[dev]"
+	.venv-lock/bin/python -m pip freeze --exclude-editable --exclude torch > .venv-lock/all.txt
+	grep -viE '^(nvidia|cuda|triton)' .venv-lock/all.txt > requirements/test.txt
+	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-lock demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,11 +1,9 @@
 """What all tests share: runtime shape checks, one thread, real data where there are some, and a guard of randomness."""
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import jaxtyping
-import numpy as np
 import pytest
 
 # Before anything of layerwise is imported: shapes and types of arguments are then checked at every call. Not in the
@@ -14,6 +12,8 @@ CHECKED = ["corruptions", "data", "diagnostics", "models", "optim", "penalties",
 jaxtyping.install_import_hook([f"layerwise.{part}" for part in CHECKED], "beartype.beartype")
 
 import torch  # noqa: E402
+
+from tests.randomness import global_random_state  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,13 +39,3 @@ def global_random_state_unchanged() -> Iterator[None]:
     yield
     changed = [name for name, state in global_random_state().items() if state != before[name]]
     assert not changed, f"the global random state of {', '.join(changed)} was changed; draw from a generator instead."
-
-
-def global_random_state() -> dict[str, object]:
-    """The states of Python's, NumPy's and PyTorch's global generators, as values that can be compared."""
-    _, keys, *rest = np.random.get_state(legacy=True)
-    return {
-        "random": random.getstate(),
-        "numpy": (keys.tobytes(), *rest),
-        "torch": torch.get_rng_state().numpy().tobytes(),
-    }

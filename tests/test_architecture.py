@@ -505,7 +505,7 @@ RULES = (
         ),
         kept=(
             PARENT + "class B(A):\n    def stay(self): return 2\n    def __init__(self): pass",
-            "class A(Protocol):\n    def go(self):\n        '''What it does.'''\nclass B(A):\n    def go(self): return 1",
+            "class A(Protocol):\n    def go(self):\n        'What it does.'\nclass B(A):\n    def go(self): return 1",
             "from torch.nn import Module\nclass B(Module):\n    def forward(self, x): return x",
             PARENT + "class B:\n    def go(self): return 2",
         ),

@@ -86,6 +86,9 @@ class FitOptions:
         Raises:
             InputError: for widths that are not whole numbers, or an unknown scaling.
         """
+        scalings = ("auto", "standard", "minmax", "none")
+        if self.scaling not in scalings:
+            raise InputError(f"--scaling must be one of {', '.join(scalings)}; got {self.scaling!r}.")
         hidden: Any = "auto"
         if self.hidden != "auto":
             parts = [part for part in self.hidden.split(",") if part.strip()]

@@ -263,7 +263,7 @@ def test_partial_fit_learns_from_parts():
     before = encoder.score(x)
     for start in [*range(200, 2000, 200)] * 3:
         encoder.partial_fit(x[start : start + 200])
-    assert encoder.score(x) > 0.7 * before
+    assert encoder.score(x) > 0.9 * before
     with pytest.raises(ValueError, match="features"):
         encoder.partial_fit(x[:, :3])
 

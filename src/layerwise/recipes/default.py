@@ -11,6 +11,7 @@ from layerwise.training import Cosine, Objective, Phase, Stop
 __all__ = ["default"]
 
 STEPS = 6000
+LEAST_EPOCHS = 30
 FEW_ROWS = 1000
 FEW_ROWS_STEPS = 2000
 
@@ -39,9 +40,13 @@ def default(
     >>> [phase.name for phase in default(1000)]
     ['train']
     """
-    batch_size = batch_size or min(256, max(32, rows // 30))
-    steps = math.ceil(rows / batch_size)
-    epochs = epochs or max(30, math.ceil((FEW_ROWS_STEPS if rows < FEW_ROWS else STEPS) / steps))
+    if batch_size is None:
+        batch_size = min(256, max(32, rows // 30))
+    if epochs is None:
+        wanted = FEW_ROWS_STEPS if rows < FEW_ROWS else STEPS
+        epochs = max(LEAST_EPOCHS, math.ceil(wanted * batch_size / rows))
+    if patience is None:
+        patience = min(60, max(10, epochs // 3))
     optimizer = FirstOrder(torch.optim.AdamW, lr=lr, weight_decay=0.01, options={"fused": True})
     return [
         Phase(
@@ -52,7 +57,7 @@ def default(
             corruption=corruption,
             batch_size=batch_size,
             schedule=Cosine(warmup=0.05),
-            stop=Stop(patience or min(60, max(10, epochs // 3))),
+            stop=Stop(patience),
             average=0.99,
         )
     ]

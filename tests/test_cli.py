@@ -1,0 +1,363 @@
+"""The command line as a person uses it: every verb, and what unusable input gets."""
+
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from layerwise import cli
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run a command in an empty folder; gives exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["layerwise", *map(str, arguments)])
+        code = cli._run(verbose=False)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def messy(rows: int = 80) -> pd.DataFrame:
+    """Missing cells, a text column, a constant column, dates, an integer column with gaps."""
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": draw.normal(size=rows), "y": draw.normal(size=rows).round(2)})
+    frame["z"] = frame.x - frame.y
+    frame["count"] = draw.poisson(3, rows)
+    frame["city"] = draw.choice(["Rome", "Oslo", "Lima"], rows)
+    frame["when"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(draw.integers(0, 999, rows), unit="D")
+    frame["same"] = "always"
+    return frame.mask(draw.random(frame.shape) < 0.05)
+
+
+@pytest.fixture
+def model(run, tmp_path) -> Path:
+    messy().to_csv(tmp_path / "t.csv", index=False)
+    code, _, error = run("fit", "t.csv", "--code", 3, "--hidden", "8", "--epochs", 2, "-o", "model", "--quiet")
+    assert code == 0, error
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "feather", "npy", "npz"])
+def test_codes_in_every_format(run, model, ending):
+    code, out, error = run("transform", "model", "t.csv", "-o", f"codes.{ending}")
+    assert (code, out, error) == (0, "", "")
+    readers = {
+        "csv": pd.read_csv,
+        "tsv": lambda path: pd.read_csv(path, sep="\t"),
+        "parquet": pd.read_parquet,
+        "feather": pd.read_feather,
+        "npy": np.load,
+        "npz": lambda path: np.load(path)["X"],
+    }
+    assert readers[ending](f"codes.{ending}").shape == (80, 3)
+
+
+def test_reconstruction_keeps_columns_and_fills_gaps(run, model):
+    assert run("reconstruct", "model", "t.csv", "-o", "back.csv")[0] == 0
+    back = pd.read_csv("back.csv")
+    assert list(back.columns) == list(messy().columns)
+    assert back.x.notna().all()
+    assert set(back.same) == {"always"}
+    assert set(back.city) <= {"Rome", "Oslo", "Lima"}
+    assert pd.to_datetime(back.when).between("2023-01-01", "2028-01-01").all()
+
+
+def test_columns_of_a_file_are_matched_by_name(run, model, tmp_path):
+    frame = pd.read_csv("t.csv")
+    frame[frame.columns[::-1]].to_csv("turned.csv", index=False)
+    run("transform", "model", "t.csv", "-o", "a.npy")
+    assert run("transform", "model", "turned.csv", "-o", "b.npy")[0] == 0
+    assert np.array_equal(np.load("a.npy"), np.load("b.npy"))
+
+
+def test_evaluate_prints_the_figures(run, model):
+    code, out, _ = run("evaluate", "model", "t.csv", "--json")
+    figures = json.loads(out)
+    assert code == 0
+    assert figures["rows"] == 80
+    assert figures["ratio_to_pca"] == pytest.approx(figures["squared_error"] / figures["pca_squared_error"])
+    code, out, _ = run("evaluate", "model", "t.csv")
+    assert code == 0
+    assert len(out.strip().splitlines()) == 3
+
+
+def test_report_from_held_out_and_from_given_rows(run, model):
+    assert run("report", "model", "-o", "held.html")[0] == 0
+    assert run("report", "model", "t.csv", "--label", "city", "-o", "given.html")[0] == 2
+    assert run("report", "model", "t.csv", "-o", "given.html")[0] == 0
+    for page in ("held.html", "given.html"):
+        assert "city" in Path(page).read_text("utf-8")
+
+
+def test_info_and_datasets(run, model):
+    code, out, _ = run("info", "model", "--json")
+    assert code == 0
+    assert json.loads(out)["columns"] == {"numeric": 5, "categorical": 1, "constant": 1}
+    assert run("info", "model")[0] == 0
+    code, out, _ = run("datasets", "--json")
+    assert {"sklearn:digits", "mnist", "fashion-mnist"} <= {entry["name"] for entry in json.loads(out)}
+    assert run("datasets")[0] == 0
+
+
+def test_fit_writes_everything_asked_for(run, tmp_path):
+    messy().to_parquet("t.parquet")
+    options = ["--label", "city", "--drop", "when,same", "--epochs", 1, "--codes", "c.csv", "--report", "r.html"]
+    code, out, error = run("fit", "t.parquet", "--code", 2, "-o", "m", *options)
+    assert code == 0, error
+    assert "PCA-2" in out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.csv", "m", "r.html", "t.parquet"]
+    history = [json.loads(line) for line in Path("m/history.jsonl").read_text().splitlines()]
+    assert history[-1]["event"] == "phase"
+    # The label and the dropped columns may be in the file that is transformed.
+    assert run("transform", "m", "t.parquet", "-o", "again.csv")[0] == 0
+
+
+def test_dry_run_shows_the_recipe_and_writes_nothing(run, tmp_path):
+    messy().to_csv("t.csv", index=False)
+    code, out, _ = run("fit", "t.csv", "--set", "lr=0.5", "--epochs", 7, "--dry-run", "--json")
+    phase = json.loads(out)["recipe"][0]
+    assert code == 0
+    assert (phase["epochs"], phase["optimizer"]["lr"]) == (7, 0.5)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+    assert run("fit", "t.csv", "--dry-run")[0] == 0
+
+
+def test_settings_from_a_file(run, tmp_path):
+    messy().to_csv("t.csv", index=False)
+    Path("recipe.toml").write_text("lr = 0.25\npatience = 3\n")
+    Path("recipe.json").write_text('{"lr": 0.125}')
+    for file, lr in (("recipe.toml", 0.25), ("recipe.json", 0.125)):
+        code, out, _ = run("fit", "t.csv", "--config", file, "--dry-run", "--json")
+        assert code == 0
+        assert json.loads(out)["recipe"][0]["optimizer"]["lr"] == lr
+
+
+def test_pictures_from_a_folder(run, tmp_path):
+    draw = np.random.default_rng(0)
+    Path("pictures").mkdir()
+    for i in range(30):
+        Image.fromarray(draw.integers(0, 255, (6, 5), dtype=np.uint8)).save(f"pictures/{i:02}.png")
+    code, _, error = run("fit", "pictures", "--code", 3, "--epochs", 1, "-o", "m", "--report", "r.html")
+    assert code == 0, error
+    assert run("reconstruct", "m", "pictures", "-o", "back")[0] == 0
+    assert len(list(Path("back").glob("*.png"))) == 30
+
+
+def test_same_seed_writes_the_same_weights(run, tmp_path):
+    messy().to_csv("t.csv", index=False)
+    for name in ("a", "b"):
+        assert run("fit", "t.csv", "--epochs", 2, "--seed", 3, "-o", name, "--quiet")[0] == 0
+    assert Path("a/model.safetensors").read_bytes() == Path("b/model.safetensors").read_bytes()
+
+
+def broken_png(folder: Path) -> None:
+    folder.mkdir()
+    Image.fromarray(np.zeros((5, 5), np.uint8)).save(folder / "good.png")
+    (folder / "bad.png").write_bytes((folder / "good.png").read_bytes()[:40])
+
+
+def two_sizes(folder: Path) -> None:
+    folder.mkdir()
+    for size in (5, 6):
+        Image.fromarray(np.zeros((size, size), np.uint8)).save(folder / f"{size}.png")
+
+
+def csv(text: str) -> "callable":
+    return lambda path: path.write_text(text)
+
+
+ROWS = "".join(f"{i},{i % 7}\n" for i in range(30))
+BAD = {
+    "missing file": (None, ["there is no such file"]),
+    "empty file": (csv(""), ["empty"]),
+    "no rows": (csv("a,b\n"), ["row"]),
+    "one row": (csv("a,b\n1,2\n"), ["at least 2 rows"]),
+    "ragged": (csv("a,b\n" + ROWS + "1,2,3\n"), ["line 32", "3"]),
+    "mixed types": (csv("a,b\n" + ROWS + "oops,3\n"), ["'a'", "oops", "line 32"]),
+    "infinity": (csv("a,b\n" + ROWS + "inf,3\n" + "inf,3\n"), ["'a'", "line 32", "2 such"]),
+    "duplicate column": (csv("a,a\n" + ROWS), ["'a'", "2 times"]),
+    "enormous": (csv("a,b\n" + ROWS + "1e35,3\n"), ["'a'", "1e+35", "line 32"]),
+    "identifiers": (csv("a,b\n" + "".join(f"{i},name{i}\n" for i in range(50))), ["'b'", "--drop"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_unusable_tables_get_one_line(run, tmp_path, case):
+    make, words = BAD[case]
+    if make is not None:
+        make(tmp_path / "t.csv")
+    before = sorted(tmp_path.iterdir())
+    code, out, error = run("fit", "t.csv", "-o", "m", "--epochs", 1)
+    assert (code, out) == (2, "")
+    assert one_line(error)
+    for word in words:
+        assert word in error
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(("make", "words"), [(broken_png, ["bad.png"]), (two_sizes, ["5.png", "6.png"])])
+def test_unusable_pictures_get_one_line(run, tmp_path, make, words):
+    make(tmp_path / "pictures")
+    code, _, error = run("fit", "pictures", "-o", "m", "--epochs", 1)
+    assert code == 2
+    assert one_line(error)
+    for word in words:
+        assert word in error
+    assert not (tmp_path / "m").exists()
+
+
+WRONG_USE = {
+    "no data": ["fit"],
+    "no output": ["fit", "t.csv"],
+    "unknown option": ["fit", "t.csv", "--cod", "3"],
+    "unknown verb": ["fti", "t.csv"],
+    "code too large": ["fit", "t.csv", "--code", "99", "-o", "m"],
+    "code of zero": ["fit", "t.csv", "--code", "0", "-o", "m"],
+    "code no number": ["fit", "t.csv", "--code", "three", "-o", "m"],
+    "hidden": ["fit", "t.csv", "--hidden", "10,x", "-o", "m"],
+    "setting": ["fit", "t.csv", "--set", "speed=3", "-o", "m"],
+    "setting without value": ["fit", "t.csv", "--set", "lr", "-o", "m"],
+    "config": ["fit", "t.csv", "--config", "none.toml", "-o", "m"],
+    "device": ["fit", "t.csv", "--device", "abacus", "-o", "m"],
+    "precision": ["fit", "t.csv", "--precision", "float8", "-o", "m"],
+    "scaling": ["fit", "t.csv", "--scaling", "huge", "-o", "m"],
+    "fidelity": ["fit", "t.csv", "--fidelity", "perfect", "-o", "m"],
+    "label": ["fit", "t.csv", "--label", "nowhere", "-o", "m"],
+    "epochs": ["fit", "t.csv", "--epochs", "0", "-o", "m"],
+}
+
+
+@pytest.mark.parametrize("case", WRONG_USE)
+def test_wrong_use_gets_one_line_and_exit_code_2(run, tmp_path, case):
+    messy().to_csv(tmp_path / "t.csv", index=False)
+    code, out, error = run(*WRONG_USE[case])
+    assert (code, out) == (2, "")
+    assert one_line(error)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_other_columns_than_in_fit(run, model):
+    frame = pd.read_csv("t.csv")
+    frame.drop(columns="x").to_csv("less.csv", index=False)
+    frame.assign(extra=1).to_csv("more.csv", index=False)
+    for file, word in (("less.csv", "missing 'x'"), ("more.csv", "'extra'")):
+        code, _, error = run("transform", "model", file, "-o", "c.csv")
+        assert code == 2
+        assert one_line(error)
+        assert word in error
+        assert not Path("c.csv").exists()
+
+
+def test_output_of_unknown_ending(run, model):
+    code, _, error = run("transform", "model", "t.csv", "-o", "codes.xlsx")
+    assert code == 2
+    assert one_line(error)
+
+
+def test_a_model_of_a_newer_format(run, model):
+    manifest = json.loads((model / "manifest.json").read_text())
+    manifest["manifest"]["format"] = 99
+    (model / "manifest.json").write_text(json.dumps(manifest))
+    code, _, error = run("info", "model")
+    assert code == 1
+    assert one_line(error)
+    assert "99" in error
+
+
+def test_a_place_that_cannot_be_written(run, model, tmp_path):
+    Path("file").write_text("")
+    before = sorted(tmp_path.iterdir())
+    for arguments in (
+        ["fit", "t.csv", "-o", "file/model", "--epochs", 1],
+        ["transform", "model", "t.csv", "-o", "file/c.csv"],
+        ["report", "model", "-o", "file/r.html"],
+    ):
+        code, _, error = run(*arguments)
+        assert code == 1
+        assert one_line(error)
+        assert "file/" in error
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file size limit as Linux has it")
+def test_a_full_disk_leaves_nothing(model, tmp_path):
+    script = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)); sys.argv = sys.argv[1:];"
+        "from layerwise.cli import main; main()"
+    )
+    before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
+    done = subprocess.run(
+        [sys.executable, "-c", script, "layerwise", "fit", "t.csv", "-o", "model", "--epochs", "1", "--quiet"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1
+    assert one_line(done.stderr)
+    assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()} == before
+
+
+def test_mnist_files_are_read_from_the_given_folder(run, tmp_path):
+    draw = np.random.default_rng(0)
+    Path("files").mkdir()
+    for part, rows in (("train", 60000), ("t10k", 10000)):
+        images = draw.integers(0, 255, (rows, 1), dtype=np.uint8).repeat(784, axis=1)
+        header = np.array([0x803, rows, 28, 28], ">i4").tobytes()
+        Path(f"files/{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(header + images.tobytes(), 1))
+        header = np.array([0x801, rows], ">i4").tobytes()
+        Path(f"files/{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(header + bytes(rows), 1))
+    code, out, error = run("fit", "mnist", "--data-dir", "files", "--dry-run", "--json")
+    assert code == 0, error
+    assert json.loads(out)["rows"] == 60000
+
+
+def test_named_data_that_is_nowhere(run, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("HOME", os.getcwd())
+    monkeypatch.setenv("XDG_CACHE_HOME", os.getcwd())
+    monkeypatch.delenv("LAYERWISE_DATA", raising=False)
+    code, _, error = run("fit", "mnist", "-o", "m")
+    assert code == 1
+    assert one_line(error)
+    assert "--data-dir" in error
+
+
+def test_help_needs_no_torch():
+    script = "import sys; from layerwise.cli import app; app(['--help'], standalone_mode=False); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("False")
+    done = subprocess.run(
+        [sys.executable, "-c", "import layerwise, sys; print('torch' in sys.modules, dir(layerwise))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("False")
+
+
+def test_every_verb_has_help_with_an_example(run):
+    for verb in ("fit", "transform", "reconstruct", "evaluate", "report", "info", "datasets"):
+        code, out, _ = run(verb, "--help")
+        assert code == 0
+        assert re.search(rf"Example:\s+layerwise\s+{verb}", out)
+
+
+def one_line(error: str) -> bool:
+    """Whether an error is one line of ours, without library frames."""
+    return error.startswith("layerwise: ") and error.count("\n") == 1 and "Traceback" not in error
