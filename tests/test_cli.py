@@ -339,7 +339,8 @@ def test_named_data_that_is_nowhere(run, monkeypatch):
 
 
 def test_help_needs_no_torch():
-    script = "import sys; from layerwise.cli import app; app(['--help'], standalone_mode=False); print('torch' in sys.modules)"
+    script = "import sys; from layerwise.cli import app; app(['--help'], standalone_mode=False)"
+    script += "; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("False")
     done = subprocess.run(

@@ -193,7 +193,7 @@ def test_outlier_of_a_trillion_does_not_rule():
 
 def test_codes_larger_than_the_input_need_a_penalty():
     x = load_iris().data
-    with pytest.raises(InputError, match="at most 4.*got 9"):
+    with pytest.raises(InputError, match=r"at most 4.*got 9"):
         DeepAutoencoder(9, **FAST).fit(x)
     encoder = DeepAutoencoder(9, penalties={"sparsity": (0.01, L1())}, **FAST).fit(x)
     assert encoder.transform(x).shape == (150, 9)

@@ -37,11 +37,7 @@ def history(epochs: int = 30, *, phase: str = "train", seed: int = 0) -> list[di
     best, lowest = 0, np.inf
     for epoch in range(epochs + 1):
         value = 3 + 50 * float(np.exp(-epoch / 5)) + 0.2 * float(noise.random()) + 0.004 * epoch**1.5
-        terms = (
-            {"squared_error": value * 1.15, "sparsity": 0.4 + 0.3 * float(np.exp(-epoch / 9))}
-            if epoch
-            else {}
-        )
+        terms = {"squared_error": value * 1.15, "sparsity": 0.4 + 0.3 * float(np.exp(-epoch / 9))} if epoch else {}
         if value < lowest:
             best, lowest = epoch, value
         rows.append(
@@ -131,9 +127,7 @@ def _metrics(x: NDArray[Any], parts: dict[str, NDArray[Any]], size: int) -> dict
     }
 
 
-def _examples(
-    x: NDArray[Any], ours: NDArray[Any], theirs: NDArray[Any]
-) -> tuple[dict[str, Any], NDArray[np.intp]]:
+def _examples(x: NDArray[Any], ours: NDArray[Any], theirs: NDArray[Any]) -> tuple[dict[str, Any], NDArray[np.intp]]:
     errors = np.square(x - ours).sum(1)
     order = np.argsort(errors)
     half = len(order) // 2
@@ -163,9 +157,7 @@ def pictures() -> ReportData:
     _, theirs = _fit(x, 8)
     parts = {"autoencoder": ours, "pca": theirs, "mean": np.broadcast_to(x.mean(0), x.shape)}
     metrics = _metrics(x, parts, 20)
-    metrics["pixels"] = {
-        k: np.square(x - v).mean(0).reshape(8, 8).tolist() for k, v in parts.items() if k != "mean"
-    }
+    metrics["pixels"] = {k: np.square(x - v).mean(0).reshape(8, 8).tolist() for k, v in parts.items() if k != "mean"}
     hidden = [
         {"layer": 1, "units": 1000, "dead": 3, "saturated": 10},
         {"layer": 2, "units": 250, "dead": 0, "saturated": 0},
@@ -198,9 +190,9 @@ def table(rows: int = 400, plain: int = 24) -> ReportData:
     randomness = np.random.default_rng(0)
     factors = randomness.normal(size=(rows, 6))
     features = 4 + len(names) - 2
-    x = (
-        factors @ randomness.normal(size=(6, features)) / 2.4 + 0.5 * randomness.normal(size=(rows, features))
-    ).astype(np.float32)
+    x = (factors @ randomness.normal(size=(6, features)) / 2.4 + 0.5 * randomness.normal(size=(rows, features))).astype(
+        np.float32
+    )
     codes, ours = _fit(x, 9)
     _, theirs = _fit(x, 5)
     parts = {"autoencoder": ours, "pca": theirs, "mean": np.broadcast_to(x.mean(0), x.shape)}
@@ -208,8 +200,7 @@ def table(rows: int = 400, plain: int = 24) -> ReportData:
     owner = np.repeat(np.arange(len(names)), [4, *[1] * (len(names) - 2), 0])
     sums = {k: np.bincount(owner, np.square(x - v).mean(0), minlength=len(names)) for k, v in parts.items()}
     metrics["columns"] = [
-        {"name": n, "kind": kinds[i], **{k: float(v[i]) for k, v in sums.items()}}
-        for i, n in enumerate(names)
+        {"name": n, "kind": kinds[i], **{k: float(v[i]) for k, v in sums.items()}} for i, n in enumerate(names)
     ]
     units = _units(codes)
     units[3].update(mean=0.0, std=0.0, dead=True)

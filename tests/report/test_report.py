@@ -74,9 +74,7 @@ class Reader(HTMLParser):
     def drawings(self) -> list[str]:
         """The figures' SVG sources."""
         sources = [value for tag, name, value in self.attributes if (tag, name) == ("img", "src")]
-        encoded = [
-            s.removeprefix("data:image/svg+xml;base64,") for s in sources if s.startswith("data:image/svg")
-        ]
+        encoded = [s.removeprefix("data:image/svg+xml;base64,") for s in sources if s.startswith("data:image/svg")]
         return [base64.b64decode(s).decode("utf-8") for s in encoded]
 
 
@@ -153,9 +151,7 @@ def test_policy_allows_this_style_only(page: str) -> None:
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
     assert style is not None
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
-    policy = next(
-        v for t, n, v in Reader(page).attributes if (t, n) == ("meta", "content") and "default-src" in v
-    )
+    policy = next(v for t, n, v in Reader(page).attributes if (t, n) == ("meta", "content") and "default-src" in v)
     assert "default-src 'none'; img-src data:; style-src 'sha256-" in policy
     assert digest in policy
 
@@ -168,9 +164,7 @@ def test_hostile_names_are_plain_text(table_page: Reader, name: str) -> None:
 
 
 def test_hostile_title_and_source() -> None:
-    reader = Reader(
-        render(ReportData("</title><script>alert(1)</script>", "<img src=x onerror=alert(1)>\x00"))
-    )
+    reader = Reader(render(ReportData("</title><script>alert(1)</script>", "<img src=x onerror=alert(1)>\x00")))
     assert "script" not in reader.tags and "img" not in reader.tags
     assert "<img src=x onerror=alert(1)>\ufffd" in reader.text
 
@@ -187,9 +181,7 @@ def test_every_section_is_there(table_page: Reader) -> None:
 def test_pixels_take_the_place_of_columns() -> None:
     reader = Reader(render(samples.pictures()))
     assert "pixels" in reader.ids and "columns" not in reader.ids
-    rasters = [
-        v for t, n, v in reader.attributes if (t, n) == ("img", "src") and v.startswith("data:image/png")
-    ]
+    rasters = [v for t, n, v in reader.attributes if (t, n) == ("img", "src") and v.startswith("data:image/png")]
     assert len(rasters) == 36
 
 
@@ -449,8 +441,6 @@ def test_browser_has_nothing_to_complain_of(tmp_path: Path) -> None:
         "--dump-dom",
         target.as_uri(),
     ]
-    done = subprocess.run(
-        ["chromium", *arguments, *places], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = subprocess.run(["chromium", *arguments, *places], capture_output=True, text=True, timeout=120, check=False)
     assert "</html>" in done.stdout
     assert "CONSOLE" not in done.stderr

@@ -28,10 +28,10 @@ _PATH = re.compile(r"(?:torch|layerwise)(?:\.\w+)+")
 
 
 def clean(text: object) -> str:
-    """One line of text that UTF-8 and XML can hold: white space becomes blanks, control characters \ufffd.
+    r"""One line of text that UTF-8 and XML can hold: white space becomes blanks, control characters U+FFFD.
 
-    >>> clean("a\\tb\\x00")
-    'a b\ufffd'
+    >>> ascii(clean("a\tb\x00"))
+    "'a b\\ufffd'"
     """
     spaced = " ".join(str(text).split())
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") or c in _REORDERING else c for c in spaced)
