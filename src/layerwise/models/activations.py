@@ -4,6 +4,7 @@ Any elementwise callable serves as an activation; those listed here have a name 
 line. `Maxout` is the one that changes the width: the layer before it makes `pieces` times as many numbers.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -123,6 +124,10 @@ def expansion(activation: Activation) -> int:
     return activation.pieces if isinstance(activation, Maxout) else 1
 
 
+# Finding the nodes costs more than all else in the making of a small model.
+_quadrature = functools.cache(np.polynomial.hermite_e.hermegauss)
+
+
 def gain(activation: Activation) -> float:
     r"""The factor on the weights with which a layer keeps the mean square of its signal.
 
@@ -140,6 +145,6 @@ def gain(activation: Activation) -> float:
         density = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
         weights = activation.pieces * density * torch.special.ndtr(z) ** (activation.pieces - 1) * (z[1] - z[0])
         return float((weights * z**2).sum() ** -0.5)
-    nodes, weights_ = np.polynomial.hermite_e.hermegauss(200)
-    values = activation(torch.from_numpy(nodes)).double()
+    nodes, weights_ = _quadrature(200)
+    values = activation(torch.tensor(nodes)).double()
     return float(((torch.from_numpy(weights_) * values**2).sum() / math.sqrt(2 * math.pi)) ** -0.5)

@@ -127,7 +127,9 @@ class DenseLayer(nn.Module):
             self.magnitude: nn.Parameter | None = nn.Parameter(self.weight.detach().norm(dim=1))
         else:
             self.register_parameter("magnitude", None)
-        self.bias = nn.Parameter(torch.zeros(width))
+        # Batch statistics would take a bias out again; their normalization has its own.
+        biased = layer.normalization is not Normalization.BATCH
+        self.bias: nn.Parameter | None = nn.Parameter(torch.zeros(width)) if biased else None
         self.normalize = _normalizer(layer.normalization, width)
         self.dropout = Dropout(layer.dropout, place=place)
 
@@ -153,7 +155,8 @@ class DenseLayer(nn.Module):
         with torch.no_grad():
             # A normalized weight has no value at zero; its magnitude has.
             (self.weight if self.magnitude is None else self.magnitude).zero_()
-            self.bias.zero_()
+            if self.bias is not None:
+                self.bias.zero_()
 
 
 def _normalizer(kind: Normalization, width: int) -> nn.Module:
@@ -228,7 +231,7 @@ class LinearPath(nn.Module):
         super().__init__()
         basis = Orthogonal()(code, features, gain=1.0, generator=generator(seed, -2))
         self.encoder = nn.Parameter(basis)
-        self.decoder = nn.Parameter(basis.T.clone())
+        self.decoder = nn.Parameter(basis.T.clone(memory_format=torch.contiguous_format))
         self.center = nn.Parameter(torch.zeros(features))
 
     def encode(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch code"]:

@@ -1,0 +1,202 @@
+"""One line a component: the laws in `tests/laws` hold for every one of them."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from layerwise.corruptions import Compose, Corruption, GaussianNoise, Masking, SaltAndPepper
+from layerwise.data import Batch
+from layerwise.models import (
+    Activation,
+    Dense,
+    Gaussian,
+    Glorot,
+    He,
+    Initializer,
+    Inputs,
+    Layer,
+    Maxout,
+    Normalization,
+    Orthogonal,
+    elu,
+    gelu,
+    identity,
+    leaky_relu,
+    relu,
+    selu,
+    sigmoid,
+    silu,
+    softplus,
+    tanh,
+)
+from layerwise.optim import FirstOrder, HessianFree, Optimizer
+from layerwise.penalties import (
+    L1,
+    Discrete,
+    Fidelity,
+    KLSparsity,
+    MixedFidelity,
+    Penalty,
+    WeightDecay,
+    clipped_squared_error,
+    cross_entropy,
+    squared_error,
+)
+from layerwise.runtime import Runtime
+from layerwise.training import Block, Constant, Cosine, OneCycle, Schedule, StepDecay, Upto, View, Whole
+
+FEATURES = 6
+CPU = Runtime("cpu", "float32")  # Whatever else the machine could compute with.
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.randn(shape, generator=seeded(seed), dtype=torch.float64).to(dtype)
+
+
+def uniform(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.rand(shape, generator=seeded(seed), dtype=torch.float64).to(dtype)
+
+
+def rows_with_holes(rows: int = 7, *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Batch:
+    """Values in [0, 1], some missing; a hole takes all features of one of the columns of `COLUMNS`."""
+    widths = torch.tensor([stop - start for start, stop in COLUMNS])
+    observed = (uniform(rows, len(COLUMNS), seed=seed + 1) > 0.3).repeat_interleave(widths, 1)
+    return Batch(uniform(rows, FEATURES, seed=seed, dtype=dtype) * observed, observed)
+
+
+def bounded(seed: int) -> Dense:
+    """Reconstructions clipped to a range which some of them leave."""
+    model = Dense(FEATURES, (4,), code=2, layer=TANH, seed=seed)
+    assert model.bounds is not None
+    model.bounds.set(torch.full((FEATURES,), -0.2), torch.full((FEATURES,), 0.3))
+    return model
+
+
+# Columns as the mixed fidelity sees them: one yes/no, one of two categories and "other", two numbers.
+COLUMNS = [(0, 1), (1, 4), (4, 5), (5, 6)]
+YES_NO = Discrete(0, 1, center=(0.4,), scale=0.49, entropy=0.673)
+CATEGORIES = Discrete(1, 4, center=(0.7, 0.3, 0.0), scale=0.65, entropy=0.611)
+
+TANH = Layer(activation=tanh)
+SIGMOID = Layer(activation=sigmoid)
+
+ACTIVATIONS: dict[str, Activation] = {
+    "identity": identity,
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+    "relu": relu,
+    "leaky_relu": leaky_relu,
+    "elu": elu,
+    "selu": selu,
+    "silu": silu,
+    "gelu": gelu,
+    "softplus": softplus,
+    "maxout:2": Maxout(2),
+    "maxout:3": Maxout(3),
+}
+
+INITIALIZERS: dict[str, Initializer] = {
+    "glorot": Glorot(),
+    "he": He(),
+    "orthogonal": Orthogonal(),
+    "gaussian": Gaussian(0.3),
+}
+
+# From the seed of the first weights.
+MODELS: dict[str, Callable[[int], Dense]] = {
+    "shallow": lambda seed: Dense(FEATURES, code=2, seed=seed),
+    "under-complete": lambda seed: Dense(FEATURES, (4,), code=2, seed=seed),
+    "over-complete": lambda seed: Dense(FEATURES, (7,), code=8, layer=TANH, seed=seed),
+    "deep": lambda seed: Dense(FEATURES, (5, 4, 3), code=2, layer=TANH, seed=seed),
+    "tied": lambda seed: Dense(FEATURES, (4,), code=2, layer=Layer(tanh, tied=True), seed=seed),
+    "batch norm": lambda seed: Dense(
+        FEATURES, (4,), code=2, layer=Layer(tanh, normalization=Normalization.BATCH), seed=seed
+    ),
+    "layer norm": lambda seed: Dense(
+        FEATURES, (4,), code=2, layer=Layer(tanh, normalization=Normalization.LAYER), seed=seed
+    ),
+    "weight norm": lambda seed: Dense(
+        FEATURES, (4,), code=2, layer=Layer(tanh, normalization=Normalization.WEIGHT), seed=seed
+    ),
+    "tied weight norm": lambda seed: Dense(
+        FEATURES, (4, 3), code=2, layer=Layer(tanh, normalization=Normalization.WEIGHT, tied=True), seed=seed
+    ),
+    "dropout": lambda seed: Dense(FEATURES, (5, 4), code=2, layer=Layer(tanh, dropout=0.3), seed=seed),
+    "linear path": lambda seed: Dense(FEATURES, (4,), code=2, layer=TANH, linear_path=True, seed=seed),
+    "linear path, weight norm": lambda seed: Dense(
+        FEATURES, (4,), code=2, layer=Layer(tanh, normalization=Normalization.WEIGHT), linear_path=True, seed=seed
+    ),
+    "embeddings": lambda seed: Dense(Inputs(FEATURES, ((1, 4, 2),)), (4,), code=2, layer=TANH, seed=seed),
+    "tied embeddings": lambda seed: Dense(
+        Inputs(FEATURES, ((1, 4, 2),)), (4,), code=2, layer=Layer(tanh, tied=True), seed=seed
+    ),
+    "bounded code": lambda seed: Dense(FEATURES, (4,), code=2, layer=TANH, code_activation=sigmoid, seed=seed),
+    "sigmoid output": lambda seed: Dense(FEATURES, (4,), code=2, layer=SIGMOID, output=sigmoid, seed=seed),
+    "bounds": bounded,
+    **{
+        name: lambda seed, activation=activation: Dense(FEATURES, (4,), code=2, layer=Layer(activation), seed=seed)
+        for name, activation in ACTIVATIONS.items()
+    },
+}
+
+FIDELITIES: dict[str, Fidelity] = {
+    "squared error": squared_error,
+    "clipped squared error": clipped_squared_error,
+    "cross entropy": cross_entropy,
+    "mixed": MixedFidelity((YES_NO, CATEGORIES)),
+}
+
+PENALTIES: dict[str, Penalty] = {
+    "l1 of the code": L1(),
+    "l1 of all layers": L1("all"),
+    "l1 of alternate layers": L1("alternate"),
+    "l1 of numbered layers": L1((1, 2)),
+    "kl of the code": KLSparsity(0.1),
+    "kl of alternate layers": KLSparsity(0.2, "alternate"),
+    "weight decay": WeightDecay(),
+}
+
+# From the level.
+CORRUPTIONS: dict[str, Callable[[float], Corruption]] = {
+    "masking": Masking,
+    "gaussian noise": GaussianNoise,
+    "salt and pepper": SaltAndPepper,
+    "composed": lambda level: Compose(Masking(level), GaussianNoise(level)),
+}
+
+# With rates that solve a small problem in a few hundred steps.
+OPTIMIZERS: dict[str, Optimizer] = {
+    "SGD": FirstOrder(torch.optim.SGD, lr=0.1),
+    "SGD with momentum": FirstOrder(torch.optim.SGD, lr=0.03, momentum=0.9),
+    "Nesterov": FirstOrder(torch.optim.SGD, lr=0.03, momentum=0.9, options={"nesterov": True}),
+    "Adam": FirstOrder(torch.optim.Adam, lr=0.05),
+    "fused Adam": FirstOrder(torch.optim.Adam, lr=0.05, options={"fused": True}),
+    "AdamW": FirstOrder(torch.optim.AdamW, lr=0.05, weight_decay=1e-4),
+    "clipped Adam": FirstOrder(torch.optim.Adam, lr=0.05, clip=1.0),
+    "RMSprop": FirstOrder(torch.optim.RMSprop, lr=0.02),
+    "Adagrad": FirstOrder(torch.optim.Adagrad, lr=0.2),
+    "HessianFree": HessianFree(),
+}
+
+# With values at the beginning, at a quarter, at half and at the end.
+SCHEDULES: dict[str, tuple[Schedule, tuple[float, float, float, float]]] = {
+    "constant": (Constant(0.5), (0.5, 0.5, 0.5, 0.5)),
+    "cosine": (Cosine(), (1.0, 0.8535534, 0.5, 0.0)),
+    "cosine with warm-up": (Cosine(end=0.1, warmup=0.5), (0.0, 0.5, 1.0, 0.1)),
+    "one cycle": (OneCycle(start=0.2, peak=0.5, end=0.1), (0.2, 0.6, 1.0, 0.1)),
+    "step decay": (StepDecay((0.25, 0.5), 0.1), (1.0, 0.1, 0.01, 0.01)),
+}
+
+# Of a model with at least two encoder layers.
+VIEWS: dict[str, View] = {
+    "whole": Whole(),
+    "first block": Block(0),
+    "second block": Block(1),
+    "up to the first layer": Upto(0),
+    "up to the second layer": Upto(1),
+}
