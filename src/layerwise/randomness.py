@@ -16,7 +16,7 @@ def key(*parts: int) -> int:
     >>> key(0, 1, 2) == key(0, 1, 2), key(0, 1, 2) == key(0, 2, 1)
     (True, False)
     """
-    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(repr(tuple(map(int, parts))).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 

@@ -56,8 +56,8 @@ class GaussianNoise(Corruption):
     level: float
 
     def __post_init__(self) -> None:
-        if not self.level >= 0:
-            raise InputError(f"the level of GaussianNoise must be at least 0; got {self.level}.")
+        if not 0 <= self.level < float("inf"):
+            raise InputError(f"the level of GaussianNoise must be at least 0 and finite; got {self.level}.")
 
     def __call__(self, x: Float[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
         """Add the noise."""

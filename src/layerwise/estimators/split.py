@@ -12,6 +12,7 @@ from layerwise.randomness import generator
 __all__ = ["Split", "split_rows"]
 
 LEAST_ROWS = 10
+MOST_ROWS = 20_000
 
 
 @final
@@ -27,6 +28,8 @@ class Split:
 def split_rows(rows: int, validation_fraction: float, *, test_fraction: float, seed: int) -> Split:
     """Divide rows at random, the same way for the same seed; with fewer than 10 rows all of them train.
 
+    Neither the validation nor the held-out rows are ever more than 20,000.
+
     Raises:
         InputError: when a fraction is negative or nothing is left to train on.
 
@@ -41,8 +44,8 @@ def split_rows(rows: int, validation_fraction: float, *, test_fraction: float, s
     order = torch.randperm(rows, generator=generator(seed, -1))
     if rows < LEAST_ROWS:
         return Split(order, order[:0], order[:0])
-    # A fraction above 0 asks for at least one row.
-    validation = max(round(rows * validation_fraction), int(validation_fraction > 0))
-    held_out = max(round(rows * test_fraction), int(test_fraction > 0))
+    # A fraction above 0 asks for at least one row, and 20,000 rows tell enough.
+    validation = min(max(round(rows * validation_fraction), int(validation_fraction > 0)), MOST_ROWS)
+    held_out = min(max(round(rows * test_fraction), int(test_fraction > 0)), MOST_ROWS)
     first = rows - validation - held_out
     return Split(order[:first].sort().values, order[first : first + validation], order[first + validation :])

@@ -389,11 +389,13 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return self._default(schema, rows, epochs=self.max_epochs)
 
     def _default(self, schema: Schema, rows: int, *, epochs: int | None) -> Recipe:
-        chosen: dict[str, Any] = {} if self.corruption == "auto" else {"corruption": self.corruption}
-        if self.learning_rate is not None:
-            chosen["lr"] = self.learning_rate
         return default(
-            rows, objective=self._plan().objective(schema), epochs=epochs, batch_size=self.batch_size, **chosen
+            rows,
+            objective=self._plan().objective(schema),
+            corruption=self.corruption,
+            epochs=epochs,
+            batch_size=self.batch_size,
+            lr=self.learning_rate,
         )
 
     def _seed(self) -> int:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -33,15 +34,16 @@ def chosen_layers(run: Pass, layers: Layers) -> list[Tensor]:
     Raises:
         InputError: for a number that the encoder does not have, or "alternate" without a hidden layer.
     """
-    stack = [*run.hidden, run.code]
+    # Sums and logarithms of a pass in bfloat16 need float32.
+    stack = [h.to(torch.promote_types(h.dtype, torch.float32)) for h in (*run.hidden, run.code)]
     if layers == "code":
-        return [run.code]
+        return stack[-1:]
     if layers == "all":
         return stack
     if layers == "alternate":
         if not run.hidden:
             raise InputError("layers='alternate' needs a hidden layer; this encoder has only its code.")
-        return list(run.hidden[::2])
+        return stack[:-1:2]
     numbers = [number for number in layers if isinstance(number, int)]
     wrong = [number for number in layers if number not in range(1, len(stack) + 1)]
     if wrong:

@@ -56,7 +56,7 @@ class SquaredError(Fidelity):
 
     def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
         """The squared error of each row."""
-        return observed((run.reconstruction - target.x).square(), target.observed).flatten(1).sum(1)
+        return observed((run.reconstruction - present(target)).square(), target.observed).flatten(1).sum(1)
 
 
 @final
@@ -78,7 +78,7 @@ class CrossEntropy(Fidelity):
 
     def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
         """The cross-entropy of each row."""
-        terms = functional.binary_cross_entropy_with_logits(run.natural, target.x, reduction="none")
+        terms = functional.binary_cross_entropy_with_logits(run.natural, present(target), reduction="none")
         return observed(terms, target.observed).flatten(1).sum(1)
 
 
@@ -102,13 +102,18 @@ class ClippedSquaredError(Fidelity):
 
     def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
         """The error of each row."""
-        errors = torch.where(run.reconstruction == target.x, 0.0, run.natural - target.x)
+        errors = torch.where(run.reconstruction == target.x, 0.0, run.natural - present(target))
         return observed(errors.square(), target.observed).flatten(1).sum(1)
 
 
 squared_error = SquaredError()
 clipped_squared_error = ClippedSquaredError()
 cross_entropy = CrossEntropy()
+
+
+def present(target: Batch) -> Tensor:
+    """The target with 0 in missing cells: 0 times the slope at a NaN would be a NaN."""
+    return observed(target.x, target.observed)
 
 
 def observed(terms: Tensor, mask: Tensor | None) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from layerwise.data import Batch, Binary, Categorical, Schema
 from layerwise.models.base import Pass
-from layerwise.penalties.fidelity import Fidelity, observed
+from layerwise.penalties.fidelity import Fidelity, observed, present
 
 __all__ = ["Discrete", "MixedFidelity"]
 
@@ -89,7 +89,7 @@ class MixedFidelity(Fidelity):
         for block in self.blocks:
             numeric[block.start : block.stop] = False
             total = total + self._discrete(block, run.natural, target)
-        squares = (run.natural - target.x).square()
+        squares = (run.natural - present(target)).square()
         mask = None if target.observed is None else target.observed[:, numeric]
         return total + observed(squares[:, numeric], mask).sum(1)
 

@@ -2,6 +2,7 @@
 
 from typing import final
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -16,9 +17,8 @@ class TensorRows:
 
     Arguments:
         x: values, shape (rows, *features).
-        observed: True for cells that count; None when all do.
+        observed: True for cells that count; None when all do. The others are 0 in every batch, whatever they hold.
 
-    >>> import torch
     >>> TensorRows(torch.eye(3)).batch(torch.tensor([1])).x
     tensor([[0., 1., 0.]])
     """
@@ -26,7 +26,7 @@ class TensorRows:
     def __init__(
         self, x: Float[Tensor, "rows *features"], observed: Bool[Tensor, "rows *features"] | None = None
     ) -> None:
-        self.x = x
+        self.x = x if observed is None else torch.where(observed, x, 0.0)
         self.observed = observed
 
     def __len__(self) -> int:
