@@ -32,7 +32,7 @@ def test_masks_of_neighbours_are_independent():
 
 
 def test_full_masking_leaves_nothing():
-    assert not Masking(1)(X, seeded(0)).any()
+    assert not Masking(1.0)(X, seeded(0)).any()
 
 
 @pytest.mark.parametrize("level", [0.1, 2.5])

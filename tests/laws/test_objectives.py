@@ -149,7 +149,8 @@ def test_each_row_has_its_own_error(name):
     model = network()
     errors = fidelity.rows(model(rows.x), rows)
     assert errors.shape == (7,)
-    alone = [fidelity(model(x[None]), Batch(x[None], seen[None])) for x, seen in zip(rows.x, rows.observed, strict=True)]
+    pairs = zip(rows.x, rows.observed, strict=True)
+    alone = [fidelity(model(x[None]), Batch(x[None], seen[None])) for x, seen in pairs]
     torch.testing.assert_close(errors, torch.stack(alone))
     torch.testing.assert_close(errors.mean(), fidelity(model(rows.x), rows))
 

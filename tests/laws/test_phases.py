@@ -63,7 +63,6 @@ def test_no_optimizer_moves_what_is_outside(optimizer):
         model,
         TensorRows(normal(10, FEATURES)),
         [Phase("part", Objective(), OPTIMIZERS[optimizer], epochs=2, view=VIEWS["second block"], batch_size=5)],
-        validation=TensorRows(normal(4, FEATURES, seed=1)),
         runtime=CPU,
     )
     moved = {own for own, value in model.state_dict().items() if not torch.equal(value, before[own])}

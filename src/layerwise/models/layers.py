@@ -121,8 +121,13 @@ class DenseLayer(nn.Module):
         # A tuple hides the mirrored layer from the module tree: its parameters are counted, moved and saved once.
         self._mirrored = () if mirrored is None else (mirrored,)
         if mirrored is None:
-            weight = layer.initializer(width, inputs, gain=gain(layer.activation), generator=generator(seed, place, 0))
-            self.weight = nn.Parameter(weight)
+            noise, factor = generator(seed, place, 0), gain(layer.activation)
+            # One draw for each piece of a maxout unit: a unit sees all its inputs with every piece.
+            pieces = [
+                layer.initializer(units, inputs, gain=factor, generator=noise)
+                for _ in range(expansion(layer.activation))
+            ]
+            self.weight = nn.Parameter(torch.stack(pieces, dim=1).flatten(0, 1))
         if layer.normalization is Normalization.WEIGHT and mirrored is None:
             self.magnitude: nn.Parameter | None = nn.Parameter(self.weight.detach().norm(dim=1))
         else:

@@ -1,0 +1,196 @@
+"""Products with the Hessian and the Gauss-Newton matrix against these matrices themselves, in float64."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from layerwise.corruptions import GaussianNoise
+from layerwise.data import Batch
+from layerwise.models import Dense, Pass, Stochastic
+from layerwise.optim import Problem, conjugate_gradient
+from layerwise.penalties import L1, WeightDecay, squared_error
+from layerwise.randomness import key
+from layerwise.training import Objective
+from tests.cases import FEATURES, FIDELITIES, MODELS, PENALTIES, normal, rows_with_holes
+
+NOISE = 7
+OBJECTIVES = {
+    **{name: Objective(fidelity) for name, fidelity in FIDELITIES.items()},
+    **{name: Objective(squared_error, {"penalty": (0.3, penalty)}) for name, penalty in PENALTIES.items()},
+    "all at once": Objective(
+        squared_error,
+        {"decay": (0.3, WeightDecay()), "sparsity": (0.2, L1("all")), "kl": (0.1, PENALTIES["kl of the code"])},
+    ),
+}
+needs_hidden = {"l1 of alternate layers", "l1 of numbered layers", "kl of alternate layers"}
+cases = [(model, name) for model in MODELS for name in OBJECTIVES if model != "shallow" or name not in needs_hidden]
+everything = pytest.mark.parametrize(("name", "objective"), cases)
+
+
+def network(name: str) -> Dense:
+    """In training, and away from its start: the silent branches of some are at a special point there."""
+    model = MODELS[name](0).double().train()
+    for number, parameter in enumerate(model.parameters()):
+        parameter.data += 0.1 * normal(*parameter.shape, seed=number, dtype=torch.float64)
+    return model
+
+
+def problem_of(model: Dense, objective: Objective) -> Problem:
+    return Problem(model, objective, rows_with_holes(5, dtype=torch.float64), noise=NOISE)
+
+
+class Function(nn.Module):
+    """The outputs of a model and the loss as a function of outputs and weights, without the library's `Problem`."""
+
+    def __init__(self, model: Dense, objective: Objective, batch: Batch) -> None:
+        super().__init__()
+        self.model, self.objective, self.batch = model, objective, batch
+        for module in model.modules():
+            if isinstance(module, Stochastic):
+                module.noise_key = key(NOISE, 2)
+
+    def forward(self, outputs: Tensor | None) -> Tensor:
+        if outputs is None:
+            run = self.model(self.batch.x)
+            return torch.cat([z.flatten() for z in (run.code, run.reconstruction, *run.hidden, run.natural)])
+        rows, widths = len(self.batch.x), [self.model.code, FEATURES, *self.model.hidden, FEATURES]
+        parts = outputs.split([rows * width for width in widths])
+        code, reconstruction, *hidden, natural = (z.view(rows, -1) for z in parts)
+        run = Pass(self.batch.x, code, reconstruction, tuple(hidden), natural)
+        return torch.stack(list(self.objective.terms(run, self.batch, self.model, progress=0.0).values())).sum()
+
+    def at(self, theta: Tensor, outputs: Tensor | None = None) -> Tensor:
+        """With a flat vector of parameters; the buffers are copies, as a pass in training moves them."""
+        swapped = {name: buffer.clone() for name, buffer in self.named_buffers()}
+        named = dict(self.named_parameters())
+        pieces = theta.split([parameter.numel() for parameter in named.values()])
+        swapped.update({name: piece.view_as(named[name]) for name, piece in zip(named, pieces, strict=True)})
+        return functional_call(self, swapped, (outputs,))
+
+    def loss(self, theta: Tensor) -> Tensor:
+        return self.at(theta, self.at(theta))
+
+
+def hessian(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+    return torch.autograd.functional.hessian(function, at, vectorize=True)
+
+
+def gauss_newton(function: Function, theta: Tensor) -> Tensor:
+    """The matrix of the definition: the map to outputs and weights linear, the loss of these as it is."""
+    outputs = function.at(theta).detach()
+    jacobian = torch.autograd.functional.jacobian(function.at, theta, vectorize=True)
+    through = torch.cat([jacobian, torch.eye(len(theta), dtype=theta.dtype)])
+    size = len(outputs)
+    curvature = hessian(lambda both: function.at(both[size:], both[:size]), torch.cat([outputs, theta]))
+    return through.T @ curvature @ through
+
+
+def difference(found: Tensor, expected: Tensor) -> float:
+    return ((found - expected).norm() / expected.norm().clamp_min(1e-12)).item()
+
+
+@everything
+def test_products_are_those_of_the_dense_matrices(name, objective):
+    model = network(name)
+    problem = problem_of(model, OBJECTIVES[objective])
+    function = Function(model, OBJECTIVES[objective], problem.batch)
+    theta = problem.flat(problem.parameters).detach()
+    vector = normal(len(theta), dtype=torch.float64)
+    torch.testing.assert_close(problem.loss(), function.loss(theta), rtol=1e-13, atol=0)
+    assert difference(problem.hessian_product(vector), hessian(function.loss, theta) @ vector) < 1e-10
+    assert difference(problem.gauss_newton_product(vector), gauss_newton(function, theta) @ vector) < 1e-10
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_products_are_symmetric(objective):
+    problem = problem_of(network("deep"), OBJECTIVES[objective])
+    size = sum(parameter.numel() for parameter in problem.parameters)
+    u, v = normal(size, seed=1, dtype=torch.float64), normal(size, seed=2, dtype=torch.float64)
+    for product in (problem.hessian_product, problem.gauss_newton_product):
+        torch.testing.assert_close(u @ product(v), v @ product(u), rtol=1e-10, atol=1e-12)
+
+
+CONVEX = ["squared error", "clipped squared error", "cross entropy", "mixed", "weight decay"]
+
+
+@pytest.mark.parametrize("objective", CONVEX)
+def test_a_convex_loss_has_no_negative_curvature(objective):
+    model = network("sigmoid output")
+    problem = problem_of(model, OBJECTIVES[objective])
+    units = torch.eye(len(problem.flat(problem.parameters)), dtype=torch.float64)
+    matrix = torch.stack([problem.gauss_newton_product(unit) for unit in units])
+    eigenvalues = torch.linalg.eigvalsh((matrix + matrix.T) / 2)
+    assert eigenvalues.min().item() > -1e-12 * eigenvalues.max().item()
+
+
+def test_a_linear_model_is_its_own_gauss_newton_approximation():
+    # One matrix after a constant code: the reconstruction is linear in the decoder, and only that may move.
+    model = MODELS["shallow"](0).double()
+    model.encoder.requires_grad_(False)
+    problem = problem_of(model, OBJECTIVES["squared error"])
+    vector = normal(sum(p.numel() for p in problem.parameters), dtype=torch.float64)
+    product = problem.gauss_newton_product(vector)
+    torch.testing.assert_close(product, problem.hessian_product(vector), rtol=1e-12, atol=0)
+
+
+def test_the_matrices_are_not_the_same():
+    problem = problem_of(network("deep"), OBJECTIVES["squared error"])
+    vector = normal(sum(p.numel() for p in problem.parameters), dtype=torch.float64)
+    assert difference(problem.gauss_newton_product(vector), problem.hessian_product(vector)) > 0.01
+
+
+def test_the_corruption_is_drawn_once():
+    model = network("dropout")
+    batch = rows_with_holes(5, dtype=torch.float64)
+    problem = Problem(model, Objective(), batch, corruption=GaussianNoise(0.5), noise=NOISE)
+    assert not torch.equal(problem.input, batch.x)
+    assert torch.equal(problem.loss(), problem.loss())
+    vector = normal(sum(p.numel() for p in problem.parameters), dtype=torch.float64)
+    # The gradient's slope along the vector is the Hessian's product only if all three see one function.
+    step = 1e-5
+    slopes = []
+    for sign in (1, -1):
+        moved = problem.flat(problem.parameters) + sign * step * vector
+        leaves = [p.detach().requires_grad_() for p in problem.split(moved)]
+        slopes.append(problem.flat(torch.autograd.grad(problem.loss(leaves), leaves)))
+    assert difference((slopes[0] - slopes[1]) / (2 * step), problem.hessian_product(vector)) < 1e-6
+
+
+@pytest.mark.parametrize("size", [1, 5, 30])
+def test_conjugate_gradients_solve_the_system(size):
+    root = normal(size, size, seed=size, dtype=torch.float64)
+    matrix, target = root @ root.T + torch.eye(size, dtype=torch.float64), normal(size, dtype=torch.float64)
+    found = conjugate_gradient(lambda v: matrix @ v, target, iterations=3 * size, tolerance=1e-12)
+    torch.testing.assert_close(found, torch.linalg.solve(matrix, target), rtol=1e-8, atol=1e-10)
+
+
+def test_conjugate_gradients_find_the_best_point_of_their_subspace():
+    root = normal(12, 12, dtype=torch.float64)
+    matrix, target = root @ root.T + torch.eye(12, dtype=torch.float64), normal(12, seed=1, dtype=torch.float64)
+    krylov = torch.stack([torch.linalg.matrix_power(matrix, power) @ target for power in range(4)], 1)
+    basis = torch.linalg.qr(krylov)[0]
+    best = basis @ torch.linalg.solve(basis.T @ matrix @ basis, basis.T @ target)
+    found = conjugate_gradient(lambda v: matrix @ v, target, iterations=4, tolerance=0.0)
+    torch.testing.assert_close(found, best, rtol=1e-7, atol=1e-9)
+
+
+def test_conjugate_gradients_stop_at_their_tolerance():
+    matrix, target, calls = torch.diag(torch.arange(1.0, 21.0)), torch.ones(20), []
+
+    def product(v: Tensor) -> Tensor:
+        calls.append(v)
+        return matrix @ v
+
+    rough = conjugate_gradient(product, target, iterations=100, tolerance=0.5)
+    assert (matrix @ rough - target).norm().item() <= 0.5
+    used = len(calls)
+    conjugate_gradient(product, target, iterations=100, tolerance=1e-4)
+    assert used < len(calls) - used
+
+
+def test_conjugate_gradients_of_nothing_are_nothing():
+    found = conjugate_gradient(lambda v: 2 * v, torch.zeros(3), iterations=5, tolerance=0.0)
+    assert found.tolist() == [0.0, 0.0, 0.0]
