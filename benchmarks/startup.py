@@ -1,14 +1,16 @@
 """How long does it take before anything happens?
 
-    python -m benchmarks.startup
+    python -m benchmarks.startup [--quick]
 
 Cold processes, the median of several: `layerwise --help`, and what `import layerwise` adds to an empty interpreter.
 """
 
+import argparse
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from benchmarks.results import keep
 
@@ -20,23 +22,27 @@ COMMANDS = {
 }
 
 
-def seconds(command: list[str]) -> float:
+def seconds(command: list[str], runs: int) -> float:
     """The median wall time of a command."""
     times = []
-    for _ in range(RUNS):
+    for _ in range(runs):
         started = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         times.append(time.perf_counter() - started)
     return statistics.median(times)
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Measure, print and keep."""
-    figures = {name: seconds(command) for name, command in COMMANDS.items()}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="each command once, nothing kept")
+    arguments = parser.parse_args(words)
+    figures = {name: seconds(command, 1 if arguments.quick else RUNS) for name, command in COMMANDS.items()}
     figures["import layerwise adds"] = figures["import layerwise"] - figures["python"]
     for name, value in figures.items():
         print(f"{name:24s} {value:.3f} s")
-    keep("startup", {"seconds": figures})
+    if not arguments.quick:
+        keep("startup", {"seconds": figures})
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ from layerwise.errors import InputError
 from layerwise.estimators import DeepAutoencoder
 from layerwise.files import atomic_folder
 from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
-from layerwise.recipes import default
+from layerwise.recipes import Setting, default
 from layerwise.storage import write_model
-from layerwise.training import History, Objective, Recipe, describe
+from layerwise.training import History, Recipe, describe
 
 __all__ = [
     "DataOptions",
@@ -117,10 +117,10 @@ class FitOptions:
             raise InputError(f"--fidelity must be one of {', '.join(known)}; got {self.fidelity!r}.")
         return known[self.fidelity]
 
-    def _phases(self, rows: int, *, objective: Objective) -> Recipe:
+    def _phases(self, setting: Setting) -> Recipe:
         chosen: dict[str, Any] = {"epochs": self.max_epochs, "batch_size": self.batch_size}
         chosen = {name: value for name, value in chosen.items() if value is not None}
-        return default(rows, objective=objective, **{**chosen, **self.recipe})
+        return default(setting, **{**chosen, **self.recipe})
 
 
 @final
@@ -154,7 +154,7 @@ def recipe_settings(pairs: Sequence[str], config: Path | None) -> dict[str, Any]
         if not equals:
             raise InputError(f"--set must be NAME=VALUE, like lr=0.001; got {pair!r}.")
         settings[name.strip()] = _number(value.strip(), pair)
-    known = [name for name in inspect.signature(default).parameters if name not in ("rows", "objective", "corruption")]
+    known = [name for name in inspect.signature(default).parameters if name not in ("setting", "corruption")]
     for name in settings:
         if name not in known:
             raise InputError(f"the recipe has no argument {name!r}; it has {', '.join(known)}.")

@@ -1,6 +1,7 @@
 """Where and how numbers are computed: device, precision and the sum over processes."""
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, final
 
@@ -12,6 +13,9 @@ from layerwise.errors import InputError
 __all__ = ["Precision", "Runtime"]
 
 Precision = Literal["auto", "float32", "bf16"]
+
+# Below so many multiplications a thread waits for the others longer than it works.
+MULTIPLICATIONS_PER_THREAD = 20_000_000
 
 
 @final
@@ -68,6 +72,24 @@ class Runtime:
         if not self.mixed:
             return contextlib.nullcontext()
         return torch.autocast(self.torch_device.type, dtype=torch.bfloat16)
+
+    @contextlib.contextmanager
+    def threads(self, multiplications: int) -> Iterator[None]:
+        """Use no more of the processor's threads than a step of so many multiplications feeds; undone at the end.
+
+        Small steps are slower with more threads, and many times slower where other programs use the processor too.
+
+        >>> with Runtime().threads(1000):
+        ...     torch.get_num_threads()
+        1
+        """
+        before = torch.get_num_threads()
+        wanted = max(1, min(before, multiplications // MULTIPLICATIONS_PER_THREAD))
+        torch.set_num_threads(wanted)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def sum(self, vector: Tensor) -> Tensor:
         """The sum of `vector` over all processes: the one collective, and the identity in a single process."""

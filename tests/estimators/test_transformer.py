@@ -132,7 +132,7 @@ assert torch.get_default_dtype() == torch.float32
 
 def test_the_start_is_principal_components():
     x = load_iris().data[:, :4]
-    encoder = DeepAutoencoder(2, random_state=0, test_fraction=0.0, recipe=lambda rows, *, objective: [])
+    encoder = DeepAutoencoder(2, random_state=0, test_fraction=0.0, recipe=lambda setting: [])
     encoder.fit(np.vstack([x, x + 0.01]))
     scaled = encoder.schema_.encode(read(np.vstack([x, x + 0.01]))).batch(slice(None)).x
     ours = encoder.model_(scaled).natural.detach().numpy()

@@ -27,7 +27,7 @@ from layerwise.estimators.page import report_data
 from layerwise.estimators.split import split_rows
 from layerwise.models import Dense, Layer
 from layerwise.penalties import Fidelity, Penalty
-from layerwise.recipes import default
+from layerwise.recipes import Setting, default
 from layerwise.report import write_report
 from layerwise.runtime import Precision, Runtime
 from layerwise.storage import SavedModel, environment, load_model, plain, save_model
@@ -59,7 +59,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             error, clipped where columns have a floor or a ceiling.
         corruption: of the input in training; "auto" is the recipe's own.
         penalties: name -> (weight, penalty).
-        recipe: a list of phases, or a function recipe(rows, *, objective) that makes one; None is `recipes.default`.
+        recipe: a list of phases, or a function that makes one of a `Setting`; None is
+            `recipes.default`.
         max_epochs, batch_size, learning_rate: of the default recipe; None lets it choose by the number of rows.
         validation_fraction: share of the rows that choose the best weights; with fewer than 1000 rows 5-fold
             cross-validation chooses the number of epochs instead, and all rows train. 0 chooses nothing.
@@ -104,7 +105,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         fidelity: Fidelity | Callable[[Schema], Fidelity] | None = None,
         corruption: Corruption | Literal["auto"] | None = "auto",
         penalties: Mapping[str, tuple[float | Schedule, Penalty]] | None = None,
-        recipe: Sequence[Phase] | Callable[..., Sequence[Phase]] | None = None,
+        recipe: Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
         max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
@@ -198,9 +199,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             self.history_ = History()
         self.partial_fits_ += 1
         # A schedule or an average over so few steps would only hold them back.
-        phases = [
-            replace(phase, schedule=Constant(), average=0.0) for phase in self._default(schema, len(rows), epochs=1)
-        ]
+        usual = self._default(self._setting(schema, len(rows)), epochs=1)
+        phases = [replace(phase, schedule=Constant(), average=0.0) for phase in usual]
         fit(
             self.model_,
             rows,
@@ -382,16 +382,19 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         )
 
     def _recipe(self, schema: Schema, rows: int) -> Recipe:
+        setting = self._setting(schema, rows)
         if callable(self.recipe):
-            return self.recipe(rows, objective=self._plan().objective(schema))
+            return list(self.recipe(setting))
         if self.recipe is not None:
             return list(self.recipe)
-        return self._default(schema, rows, epochs=self.max_epochs)
+        return self._default(setting, epochs=self.max_epochs)
 
-    def _default(self, schema: Schema, rows: int, *, epochs: int | None) -> Recipe:
+    def _setting(self, schema: Schema, rows: int) -> Setting:
+        return Setting(rows, self._plan().objective(schema), pictures=schema.pixels is not None)
+
+    def _default(self, setting: Setting, *, epochs: int | None) -> Recipe:
         return default(
-            rows,
-            objective=self._plan().objective(schema),
+            setting,
             corruption=self.corruption,
             epochs=epochs,
             batch_size=self.batch_size,

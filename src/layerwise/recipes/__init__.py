@@ -1,5 +1,6 @@
 """The known ways to train: functions which return a list of phases."""
 
 from layerwise.recipes.default import default
+from layerwise.recipes.setting import Setting
 
-__all__ = ["default"]
+__all__ = ["Setting", "default"]

@@ -7,64 +7,72 @@ import torch
 
 from layerwise.corruptions import Corruption, GaussianNoise
 from layerwise.optim import FirstOrder
-from layerwise.training import Cosine, Objective, Phase, Stop
+from layerwise.recipes.setting import Setting
+from layerwise.training import Cosine, Phase, Stop
 
 __all__ = ["default"]
 
 FEW_ROWS = 1000
 MANY_ROWS = 20_000
 STEPS = {"few": 2000, "more": 6000}
-LEAST_EPOCHS = 30
+LEAST_EPOCHS = {"tables": 30, "pictures": 50}
+RATE = {"tables": 4e-3, "pictures": 3e-3}
+WEIGHT_DECAY = {"tables": 0.01, "pictures": 0.3}
 ROWS_SEEN = 3_000_000
 
 
 def default(
-    rows: int,
+    setting: Setting,
     *,
-    objective: Objective = Objective(),
     corruption: Corruption | Literal["auto"] | None = "auto",
     epochs: int | None = None,
     batch_size: int | None = None,
     lr: float | None = None,
-    weight_decay: float = 0.01,
+    weight_decay: float | None = None,
     patience: int | None = None,
 ) -> list[Phase]:
     """One phase of AdamW over the whole model, sized by the number of rows.
 
     Arguments:
-        rows: of the training data.
-        objective: fidelity and penalties.
+        setting: rows, objective and kind of the data.
         corruption: of the input; by default Gaussian noise of 0.05 (0.2 with fewer than 1000 rows), which keeps the
-            network from copying what is noise already.
-        epochs: by default enough for about 6000 steps (2000 with fewer than 1000 rows); at least 30, or as many as
-            show three million rows.
+            network from copying what is noise already; none for pictures from 20,000 on.
+        epochs: by default enough for about 6000 steps (2000 with fewer than 1000 rows); at least 30 (50 for
+            pictures), or as many as show three million rows.
         batch_size: by default 32, 128 from 1000 rows, 256 from 20,000, 1024 from 200,000.
-        lr: the largest rate of the cosine schedule; by default 0.004 (0.002 with fewer than 1000 rows).
-        weight_decay: of AdamW, a share of the rate.
+        lr: the largest rate of the cosine schedule; by default 0.004 (0.003 for pictures, 0.002 with fewer than 1000
+            rows).
+        weight_decay: of AdamW, a share of the rate; by default 0.01, for pictures 0.3: they have many more features
+            than factors, and overfitting is what limits them.
         patience: epochs without a better validation before the end; by default a third of the epochs, from 10 to 60.
 
-    >>> phase = default(5000)[0]
+    >>> phase = default(Setting(5000))[0]
     >>> phase.batch_size, phase.epochs, phase.corruption
     (128, 150, GaussianNoise(level=0.05))
     """
+    rows, kind = setting.rows, "pictures" if setting.pictures else "tables"
     few = rows < FEW_ROWS
     if batch_size is None:
         batch_size = 32 if few else 128 if rows < MANY_ROWS else 256 if rows < 10 * MANY_ROWS else 1024
     if epochs is None:
         enough = math.ceil(STEPS["few" if few else "more"] / math.ceil(rows / batch_size))
-        epochs = max(enough, min(LEAST_EPOCHS, math.ceil(ROWS_SEEN / rows)))
+        epochs = max(enough, min(LEAST_EPOCHS[kind], math.ceil(ROWS_SEEN / rows)))
     if patience is None:
         patience = min(60, max(10, epochs // 3))
     if lr is None:
-        lr = 2e-3 if few else 4e-3
+        lr = 2e-3 if few else RATE[kind]
+    if corruption == "auto":
+        corruption = None if setting.pictures and rows >= MANY_ROWS else GaussianNoise(0.2 if few else 0.05)
+    if weight_decay is None:
+        weight_decay = WEIGHT_DECAY[kind]
     optimizer = FirstOrder(torch.optim.AdamW, lr=lr, weight_decay=weight_decay, options={"fused": True})
     return [
         Phase(
             "train",
-            objective,
+            setting.objective,
             optimizer,
             epochs,
-            corruption=GaussianNoise(0.2 if few else 0.05) if corruption == "auto" else corruption,
+            corruption=corruption,
             batch_size=batch_size,
             schedule=Cosine(warmup=0.05),
             stop=Stop(patience),

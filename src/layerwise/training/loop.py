@@ -90,14 +90,15 @@ def fit(
     with stop_flag() as flag:
         for number, phase in enumerate(recipe):
             run = _PhaseRun(model, data, phase, validation=validation, runtime=runtime, tell=tell)
-            try:
-                run.begin(number)
-                for epoch in range(1, phase.epochs + 1):
-                    run.take_steps(seed, number, epoch, flag)
-                    run.end_epoch()
-                run.end("epochs done")
-            except StopPhase as stop:
-                run.end(str(stop))
+            with runtime.threads(run.multiplications):
+                try:
+                    run.begin(number)
+                    for epoch in range(1, phase.epochs + 1):
+                        run.take_steps(seed, number, epoch, flag)
+                        run.end_epoch()
+                    run.end("epochs done")
+                except StopPhase as stop:
+                    run.end(str(stop))
             if flag.is_set:
                 logger.warning("interrupted in phase %r: the best weights so far are kept.", phase.name)
                 break
@@ -129,6 +130,12 @@ class _PhaseRun:
         self.epoch = self.done = self.closed = 0
         self.sums: dict[str, float] = {}
         self.last: Problem | None = None
+
+    @property
+    def multiplications(self) -> int:
+        """Of one pass over one batch, about: each weight once for each row."""
+        weights = sum(parameter.numel() for parameter in self.part.parameters())
+        return weights * math.ceil(len(self.data) / self.steps)
 
     def begin(self, number: int) -> None:
         self.tell(PhaseStart(self.phase.name, self.phase.epochs, self.steps, len(self.data)))
