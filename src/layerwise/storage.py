@@ -53,7 +53,7 @@ class SavedModel:
         model: the trained autoencoder.
         schema: how columns become features, and back.
         components: PCA of the training rows, for comparisons.
-        settings: the estimator's own arguments, as plain values.
+        settings: what the estimator needs beside the model to be itself again, as plain values.
         recipe: the phases, as plain values.
         history: the rows of the run.
         metrics: the comparison on the held-out rows.

@@ -22,6 +22,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from layerwise import DeepAutoencoder, InputError, Layer, ModelFileError
 from layerwise.data import Table, read
 from layerwise.estimators.engine import judge
+from layerwise.estimators.page import report_data
+from layerwise.estimators.split import split_rows
 from layerwise.models import Normalization
 from layerwise.penalties import L1, MixedFidelity, cross_entropy
 from layerwise.training import StepEnd
@@ -266,6 +268,86 @@ def test_partial_fit_learns_from_parts():
     assert encoder.score(x) > 0.9 * before
     with pytest.raises(ValueError, match="features"):
         encoder.partial_fit(x[:, :3])
+
+
+def test_partial_fit_gives_a_whole_estimator(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    encoder = DeepAutoencoder(2, random_state=0).partial_fit(x).partial_fit(x)
+    encoder.save(tmp_path / "model")
+    encoder.report(tmp_path / "page.html")
+    assert encoder.evaluate(x)["squared_error"] == pytest.approx(encoder.metrics_["squared_error"])
+    np.testing.assert_array_equal(DeepAutoencoder.load(tmp_path / "model").transform(x), encoder.transform(x))
+
+
+def test_going_on_with_few_rows_still_has_a_validation():
+    x = np.random.default_rng(0).normal(size=(300, 8))
+    encoder = DeepAutoencoder(3, max_epochs=40, warm_start=True, random_state=0).fit(x)
+    again = encoder.fit(x).history_.rows
+    assert all("squared_error" in str(row["validation"]) for row in again if row["event"] == "epoch")
+
+
+@pytest.mark.parametrize("scaling", ["auto", "minmax", "none"])
+def test_with_gaps_the_model_still_starts_as_pca(scaling):
+    draw = np.random.default_rng(0)
+    x = draw.normal(5, 2, (300, 8)) @ draw.normal(size=(8, 8))
+    x[draw.random(x.shape) < 0.2] = np.nan
+    # Without a phase the model stays what it is at the start.
+    encoder = DeepAutoencoder(3, scaling=scaling, recipe=[], validation_fraction=0.0, random_state=0).fit(x)
+    assert encoder.metrics_["ratio_to_pca"] == pytest.approx(1.0, abs=2e-4)
+
+
+def test_pictures_with_gaps_start_as_pca_too():
+    x = load_digits().images / 16
+    x[np.random.default_rng(0).random(x.shape) < 0.1] = np.nan
+    encoder = DeepAutoencoder(8, recipe=[], validation_fraction=0.0, random_state=0).fit(Table.from_array(x))
+    # Better at once, as what PCA puts below black is clipped.
+    assert 0.9 < encoder.metrics_["ratio_to_pca"] <= 1
+    torch.testing.assert_close(torch.tensor(encoder.schema_.means), encoder.components_.center)
+
+
+def test_scales_and_levels_come_from_the_training_rows():
+    x = np.random.default_rng(0).normal(size=(400, 3))
+    first = DeepAutoencoder(2, recipe=[], random_state=0).fit(x)
+    judged = split_rows(400, 0.0, test_fraction=0.1, seed=first._seed()).held_out.numpy()
+    x[judged] *= 100
+    second = DeepAutoencoder(2, recipe=[], random_state=0).fit(x)
+    assert second.schema_ == first.schema_
+    assert second.metrics_["squared_error"] > 100 * first.metrics_["squared_error"]
+
+
+def test_labels_keep_their_names(tmp_path):
+    frame = mixed_frame()
+    frame["kind"] = np.where(frame.age > 40, "old", "young")
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    encoder = DeepAutoencoder(2, **FAST).fit(read(tmp_path / "people.csv", label="kind"))
+    encoder.save(tmp_path / "model")
+    loaded = DeepAutoencoder.load(tmp_path / "model")
+    assert loaded.metrics_["label_names"] == ["old", "young"]
+    assert set(report_data(loaded.saved(), title="", source="").labels) <= {"old", "young"}
+
+
+def test_interruption_keeps_the_best_fold(monkeypatch):
+    import layerwise.estimators.transformer as module
+
+    class Interrupting:
+        """A progress bar that sends Ctrl-C in the first step of the second fold."""
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *details):
+            return None
+
+        def __call__(self, event):
+            if isinstance(event, StepEnd) and "fold 2" in event.phase:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(module, "ProgressBar", Interrupting)
+    t = np.random.default_rng(0).uniform(-2, 2, 200)
+    x = np.column_stack([np.sin(2 * t), np.cos(2 * t), t, t**2])
+    encoder = DeepAutoencoder(1, max_epochs=60, random_state=0, verbose=1).fit(x)
+    assert encoder.history_.interrupted
+    assert encoder.metrics_["ratio_to_pca"] < 0.9
 
 
 def test_interruption_keeps_a_fitted_estimator(monkeypatch, caplog):

@@ -6,7 +6,7 @@ from layerwise.data.datasets import DataSet, datasets
 from layerwise.data.frames import from_frame
 from layerwise.data.read import READABLE, read
 from layerwise.data.rows import Batch, Rows
-from layerwise.data.schema import Block, Schema
+from layerwise.data.schema import Block, Scaling, Schema
 from layerwise.data.source import Source
 from layerwise.data.table import Raw, Table
 from layerwise.data.write import WRITABLE, check_writable, write
@@ -25,6 +25,7 @@ __all__ = [
     "Pixels",
     "Raw",
     "Rows",
+    "Scaling",
     "Schema",
     "Source",
     "Table",

@@ -87,7 +87,7 @@ def refuse_unbounded(table: Table) -> None:
     array = table.array
     if array is not None and array.dtype.kind != "f":
         return
-    if array is not None and max(np.fmax.reduce(array, axis=None), -np.fmin.reduce(array, axis=None)) <= LARGEST:
+    if array is not None and max(np.fmax.reduce(array, axis=None), -np.fmin.reduce(array, axis=None)) < LARGEST:
         return
     for i in range(len(table.names)):
         numbers(table.column(i))

@@ -30,6 +30,7 @@ Scaling = Literal["standard", "minmax", "none"]
 SAME = 1e-6
 # Fewer rows of two numbers say little: they may be any numbers.
 BINARY_ROWS = 10
+LEAST_DEVIATION = 1e-60
 ROBUST_DEVIATIONS = 20.0
 IQR_OF_NORMAL = 1.349
 MOST_LEVELS = 1000
@@ -125,6 +126,8 @@ def _moments(x: NDArray[np.float64]) -> tuple[float, float]:
     if deviation == 0:
         sizes = np.abs(distance)
         deviation = float(np.median(sizes[sizes > 0]))
+    # Cells must come back from units of the deviation: no cell may be further away than a number can tell.
+    deviation = max(deviation, LEAST_DEVIATION * float(np.abs(distance).max()))
     reach = ROBUST_DEVIATIONS * deviation
     pulled = np.clip(distance, -reach, reach)
     # Squares of tiny numbers would be 0: the deviation is taken in units of the largest.

@@ -67,7 +67,7 @@ def numbers(raw: Raw, origin: int = 0) -> NDArray[np.float64]:
     if raw.valid is not None:
         x = np.where(raw.valid, x, np.nan)
     # fmin and fmax pass over NaN: two quick looks instead of a mask for each cell.
-    if len(x) and max(np.fmax.reduce(x), -np.fmin.reduce(x)) > LARGEST:
+    if len(x) and max(np.fmax.reduce(x), -np.fmin.reduce(x)) >= LARGEST:
         raise _unbounded(raw, x)
     return x
 
@@ -174,4 +174,4 @@ def _unbounded(raw: Raw, x: NDArray[np.float64]) -> InputError:
         remedy = "Leave the cell empty (NaN) if the value is not known."
         return raw.refusal(infinite, "must be finite", remedy=remedy)
     remedy = "Rescale the column, or leave the cell empty if the value stands for a missing one."
-    return raw.refusal(np.abs(x) > LARGEST, f"must stay within +-{LARGEST:.0e}", remedy=remedy)
+    return raw.refusal(np.abs(x) >= LARGEST, f"must stay below {LARGEST:.0e} in size", remedy=remedy)

@@ -20,7 +20,7 @@ class Batch(NamedTuple):
     """Some rows as the network sees them.
 
     Attributes:
-        x: scaled features, 0 where missing.
+        x: scaled features; a missing cell holds its feature's mean over the training rows.
         observed: True for cells that count; None when all do.
     """
 
@@ -171,11 +171,13 @@ class Rows:
         *,
         labels: NDArray[Any] | None = None,
         index: NDArray[np.int64],
+        fill: NDArray[np.float32] | None = None,
     ) -> None:
         self.stores = tuple(stores)
         self.n_features = n_features
         self.labels = labels
         self._index = index
+        self._fill = fill
 
     def __len__(self) -> int:
         return len(self._index)
@@ -210,13 +212,15 @@ class Rows:
                 if part.observed is not None:
                     observed = known
                     known[:, store.features] = part.observed
+        if observed is not None and self._fill is not None:
+            np.copyto(x, self._fill, where=~observed)
         return Batch(torch.from_numpy(x), None if observed is None else torch.from_numpy(observed))
 
     def take(self, index: Index) -> "Rows":
         """Some of the rows, in the given order, without copying their cells."""
         chosen = _as_numpy(index)
         labels = None if self.labels is None else self.labels[chosen]
-        return Rows(self.stores, self.n_features, labels=labels, index=self._index[chosen])
+        return Rows(self.stores, self.n_features, labels=labels, index=self._index[chosen], fill=self._fill)
 
 
 def _as_numpy(index: Index) -> NDArray[Any] | slice:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, NamedTuple, final
 
 import numpy as np
@@ -15,11 +15,12 @@ from layerwise.data.rows import Rows
 from layerwise.data.table import Table, listing
 from layerwise.errors import InputError, ModelFileError
 
-__all__ = ["Block", "Schema"]
+__all__ = ["Block", "Scaling", "Schema"]
 
 logger = logging.getLogger(__name__)
 
 VERSION = 1
+CHUNK = 4096
 
 
 class Block(NamedTuple):
@@ -39,6 +40,7 @@ class Schema:
     Attributes:
         columns: in the table's order; one `Pixels` alone for pictures.
         named: whether the source had names for its columns.
+        means: of each feature over the observed training cells, which missing cells get; empty where all are 0.
 
     >>> table = Table.from_array(np.array([[1.0, 7.0], [2.0, 7.0], [3.0, 7.0], [6.0, 7.0]]))
     >>> schema = Schema.fit(table)
@@ -51,6 +53,7 @@ class Schema:
 
     columns: tuple[Column, ...]
     named: bool = False
+    means: tuple[float, ...] = ()
 
     @staticmethod
     def fit(
@@ -74,7 +77,7 @@ class Schema:
         check_scaling(scaling)
         if is_picture(table) and scaling in ("auto", "minmax", "none"):
             refuse_unbounded(table)
-            return Schema((fit_pixels(table, scaling=scaling),), table.named)
+            return _with_means(Schema((fit_pixels(table, scaling=scaling),), table.named), table)
         chosen = set() if categories == "auto" else {table.index(name) for name in categories}
         kind: Scaling = "standard" if scaling == "auto" else scaling
         columns = tuple(
@@ -88,7 +91,8 @@ class Schema:
                 "kept out of the network, since all their cells are the same or missing: %s",
                 listing(constant),
             )
-        return Schema(columns, table.named)
+        schema = Schema(columns, table.named)
+        return schema if kind == "standard" else _with_means(schema, table)
 
     @property
     def pixels(self) -> Pixels | None:
@@ -129,18 +133,19 @@ class Schema:
                 infinities, numbers beyond 1e30 and text where numbers were.
         """
         places = self._matched(table, ordered)
-        index = np.arange(len(table))
+        index, fill = np.arange(len(table)), np.array(self.means, dtype=np.float32) if self.means else None
         if self.pixels is not None:
             refuse_unbounded(table)
             flat = table.to_array().reshape(len(table), self.n_features)
             flat = flat if places == list(range(len(places))) else flat[:, places]
-            return Rows([encoded_pixels(self.pixels, flat)], self.n_features, labels=table.labels, index=index)
+            stores = [encoded_pixels(self.pixels, flat)]
+            return Rows(stores, self.n_features, labels=table.labels, index=index, fill=fill)
         cells, start = [], 0
         for column, place in zip(self.columns, places, strict=True):
             if column.width:
                 cells.append(Cells(column, start, table.column(place)))
             start += column.width
-        return Rows(encoded(cells), self.n_features, labels=table.labels, index=index)
+        return Rows(encoded(cells), self.n_features, labels=table.labels, index=index, fill=fill)
 
     def decode(self, x: NDArray[Any]) -> Table:
         """Network units back to the source's: names, types and units restored, categories by their name.
@@ -170,6 +175,7 @@ class Schema:
             "version": VERSION,
             "named": self.named,
             "columns": [asdict(column) for column in self.columns],
+            "means": list(self.means),
         }
 
     @staticmethod
@@ -196,6 +202,7 @@ class Schema:
             version=(int, ...),
             named=(bool, ...),
             columns=(tuple[column, ...], ...),
+            means=(tuple[float, ...], ()),
         )
         try:
             found = dict(file.model_validate(values))
@@ -206,7 +213,10 @@ class Schema:
         columns = found["columns"]
         if not columns or (len(columns) > 1 and any(isinstance(one, Pixels) for one in columns)):
             raise ModelFileError("schema.json must hold one or more columns, or one of pixels alone.")
-        return Schema(columns, found["named"])
+        schema = Schema(columns, found["named"], found["means"])
+        if len(schema.means) not in (0, schema.n_features):
+            raise ModelFileError(f"schema.json must hold no means or {schema.n_features}; found {len(schema.means)}.")
+        return schema
 
     def _matched(self, table: Table, ordered: bool) -> list[int]:
         """The place in the table of each of our columns."""
@@ -232,3 +242,17 @@ class Schema:
             raise table.origin.error("columns must be in the order of the training rows; found them in another order.")
         places = {name: i for i, name in enumerate(table.names)}
         return [places[name] for name in self.names]
+
+
+def _with_means(schema: Schema, table: Table) -> Schema:
+    """The schema with its features' means over the observed cells; without, where pictures have no holes."""
+    rows = schema.encode(table)
+    if schema.pixels is not None and rows.complete:
+        return schema
+    sums, counts = np.zeros(rows.n_features), np.zeros(rows.n_features)
+    for start in range(0, len(rows), CHUNK):
+        x, observed = rows.batch(slice(start, start + CHUNK))
+        seen = np.ones(x.shape, dtype=bool) if observed is None else observed.numpy()
+        sums += np.where(seen, x.numpy().astype(np.float64), 0.0).sum(0)
+        counts += seen.sum(0)
+    return replace(schema, means=tuple((sums / np.maximum(counts, 1)).tolist()))

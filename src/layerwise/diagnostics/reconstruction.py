@@ -20,6 +20,7 @@ RESAMPLES = 1000
 BOOTSTRAP_GROUPS = 10_000
 TRUST_ROWS = 1000
 NEIGHBORS = 5
+EQUAL = 1e-3
 UNIT = "sum over features, mean over rows, scaled units, observed cells"
 
 
@@ -69,11 +70,11 @@ class Comparison:
         return float(low), float(high)
 
     def verdict(self) -> str:
-        """Either "autoencoder" or "pca" where the whole interval is on one side of 1, else "tie"."""
+        """Either "autoencoder" or "pca" where the whole interval is on one side of 1 by 0.1 % or more, else "tie"."""
         interval = self.interval()
         if interval is None:
             return "pca"
-        return "autoencoder" if interval[1] < 1 else "pca" if interval[0] > 1 else "tie"
+        return "autoencoder" if interval[1] < 1 - EQUAL else "pca" if interval[0] > 1 + EQUAL else "tie"
 
     def metrics(self) -> dict[str, Any]:
         """All figures as plain values."""

@@ -16,6 +16,8 @@ __all__ = ["Plan", "prepare"]
 
 BOUND_SHARE = 0.01
 CHUNK = 8192
+FEW_ROWS = 1000
+DROPOUT = 0.3
 
 
 @final
@@ -24,9 +26,9 @@ class Plan:
     """What to build, whatever the data: the same for every estimator and for the command line.
 
     Arguments:
-        code: size of the code; None is a third of the features, at least 2.
+        code: size of the code; None is a third of the columns that vary (of the pixels), at least 2.
         hidden: widths of the encoder's hidden layers; "auto" is two of 256.
-        layer: how hidden layers are made.
+        layer: how hidden layers are made; None is `Layer()`, with dropout of 0.3 for fewer than 1000 rows.
         linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights.
         fidelity: a fidelity, or a function that makes one for a schema, like `MixedFidelity.of`; None is the squared
             error, clipped to the range of columns that have a floor or a ceiling. `cross_entropy` needs features in
@@ -41,31 +43,34 @@ class Plan:
     fidelity: Fidelity | Callable[[Schema], Fidelity] | None = None
     penalties: Mapping[str, tuple[float | Schedule, Penalty]] | None = None
 
-    def model(self, schema: Schema, *, seed: int) -> Dense:
-        """A fresh model for a schema's features.
+    def model(self, schema: Schema, *, rows: int, seed: int) -> Dense:
+        """A fresh model for a schema's features and a number of training rows.
 
         Raises:
             InputError: for a code that does not fit.
         """
-        layer, crossed = self.layer or Layer(), isinstance(self.fidelity, CrossEntropy)
+        layer = self.layer or Layer(dropout=DROPOUT if rows < FEW_ROWS else 0.0)
+        crossed = isinstance(self.fidelity, CrossEntropy)
         return Dense(
             Inputs(schema.n_features, _embeddings(schema)),
-            (256, 256) if self.hidden == "auto" else tuple(self.hidden),
-            code=self.code_size(schema.n_features),
+            (256, 256) if self.hidden == "auto" else tuple(int(width) for width in self.hidden),
+            code=self.code_size(schema),
             layer=layer,
             output=sigmoid if crossed else identity,
             linear_path=not (layer.tied or crossed) if self.linear_path == "auto" else self.linear_path,
             seed=seed,
         )
 
-    def code_size(self, features: int) -> int:
-        """The size of the code for so many features.
+    def code_size(self, schema: Schema) -> int:
+        """The size of the code for a schema's columns.
 
         Raises:
             InputError: for a code larger than the features, unless a penalty makes it more than a copy.
         """
+        features = schema.n_features
         if self.code is None:
-            return min(features, max(2, features // 3))
+            columns = len(schema.layout) if schema.pixels is None else features
+            return min(features, max(2, columns // 3))
         if not self.code >= 1:
             raise InputError(f"the code must have at least 1 unit; got {self.code}.")
         if self.code > features and not self.penalties:
@@ -73,7 +78,7 @@ class Plan:
                 f"the code must be at most {features}, the number of features; got {self.code}. Choose a smaller code, "
                 "or add a penalty (a sparse code may be larger than its input)."
             )
-        return self.code
+        return int(self.code)
 
     def objective(self, schema: Schema) -> Objective:
         """Fidelity and penalties.

@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from layerwise.data import Rows, Schema
@@ -80,7 +81,19 @@ def judge(
     """The figures of a model on some rows beside PCA's, and examples for the report."""
     metrics = _metrics(compare(model, rows, components=components), schema, held_out=what)
     metrics["units"] = unit_activity(model, rows)
-    return metrics, _examples(model, components, rows)
+    sample = rows.take(torch.arange(0, len(rows), max(1, len(rows) // EXAMPLE_CODES))[:EXAMPLE_CODES])
+    examples = _examples(model, components, sample)
+    if sample.labels is not None:
+        examples["labels"], metrics["label_names"] = _labels(sample.labels)
+    return metrics, examples
+
+
+def _labels(labels: NDArray[Any]) -> tuple[Tensor, list[str]]:
+    """Numbers as they are; all else as places in a list of names, which comes with them."""
+    if labels.dtype.kind in "biuf":
+        return torch.from_numpy(labels.astype(np.float64)), []
+    names, places = np.unique(labels.astype(str), return_inverse=True)
+    return torch.from_numpy(places.reshape(-1)), names.tolist()
 
 
 def _metrics(comparison: Comparison, schema: Schema, *, held_out: str) -> dict[str, Any]:
@@ -104,10 +117,8 @@ def _metrics(comparison: Comparison, schema: Schema, *, held_out: str) -> dict[s
     return metrics
 
 
-def _examples(model: Dense, components: PrincipalComponents, rows: Rows) -> dict[str, Tensor]:
-    """A sample of rows for the report: up to 1000 codes with their errors, and 12 rows from the best to the worst."""
-    step = max(1, len(rows) // EXAMPLE_CODES)
-    sample = rows.take(torch.arange(0, len(rows), step)[:EXAMPLE_CODES])
+def _examples(model: Dense, components: PrincipalComponents, sample: Rows) -> dict[str, Tensor]:
+    """What the report shows of some rows: their codes and errors, and 12 of them from the best to the worst."""
     codes, errors = [], []
     for batch, run in passes(model, sample):
         squares = (run.reconstruction - batch.x).square()
@@ -131,6 +142,4 @@ def _examples(model: Dense, components: PrincipalComponents, rows: Rows) -> dict
         "rows.observed": observed.to(torch.uint8),
         "rows.error": error[chosen],
     }
-    if sample.labels is not None:
-        found["labels"] = torch.from_numpy(np.unique(np.asarray(sample.labels).astype(str), return_inverse=True)[1])
     return {name: value.contiguous() for name, value in found.items()}

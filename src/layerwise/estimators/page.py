@@ -38,10 +38,14 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
         shape=shape,
         codes=arrays.get("codes", np.zeros((0, saved.model.code), np.float32)),
         errors=arrays.get("error", np.zeros(0, np.float32)),
-        labels=arrays.get("labels"),
+        labels=_labels(arrays.get("labels"), saved.metrics.get("label_names")),
         examples=examples,
         environment=saved.environment,
     )
+
+
+def _labels(labels: NDArray[Any] | None, names: list[str] | None) -> NDArray[Any] | None:
+    return np.array(names)[labels] if labels is not None and names else labels
 
 
 def _picture_shape(schema: Schema) -> tuple[int, ...] | None:

@@ -1,15 +1,19 @@
 """Which rows train, which choose the best weights, and which judge."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import torch
 from torch import Tensor
 
+from layerwise.data import Rows, Scaling, Schema, Table
 from layerwise.errors import InputError
 from layerwise.randomness import generator
 
-__all__ = ["Split", "split_rows"]
+__all__ = ["Split", "divide", "parts_of", "schema_of", "split_rows"]
+
+FOLDS = 5
+FEW_ROWS = 1000
 
 LEAST_ROWS = 10
 MOST_ROWS = 20_000
@@ -49,3 +53,43 @@ def split_rows(rows: int, validation_fraction: float, *, test_fraction: float, s
     held_out = min(max(round(rows * test_fraction), int(test_fraction > 0)), MOST_ROWS)
     first = rows - validation - held_out
     return Split(order[:first].sort().values, order[first : first + validation], order[first + validation :])
+
+
+def divide(
+    table: Table, validation_fraction: float, *, test_fraction: float, seed: int, folds: bool = True
+) -> tuple[Split, int]:
+    """The split of a table, and the number of folds of cross-validation: 5 with fewer than 1000 rows, else 0.
+
+    With folds no rows are set aside for validation; with a test split of the table's own, none for judging.
+
+    Arguments:
+        table: all rows.
+        validation_fraction, test_fraction, seed: as in `split_rows`.
+        folds: whether cross-validation is wanted where the rows are few.
+    """
+    count = FOLDS if folds and FOLDS <= len(table) < FEW_ROWS and validation_fraction > 0 else 0
+    test = 0.0 if table.test is not None else test_fraction
+    return split_rows(len(table), 0.0 if count else validation_fraction, test_fraction=test, seed=seed), count
+
+
+def schema_of(table: Table, split: Split, *, scaling: Scaling | Literal["auto"]) -> Schema:
+    """Kinds, scales and levels of the columns, from the training rows alone.
+
+    Raises:
+        InputError: as `Schema.fit`, for any of the rows.
+    """
+    if len(split.train) == len(table):
+        return Schema.fit(table, scaling=scaling)
+    try:
+        return Schema.fit(table.take(split.train.numpy()), scaling=scaling)
+    except InputError:
+        # What is wrong is told of all rows, with the first of them.
+        Schema.fit(table, scaling=scaling)
+        raise
+
+
+def parts_of(schema: Schema, table: Table, split: Split) -> dict[str, Rows]:
+    """The encoded "train", "validation" and "held_out" rows; the last from the table's own test split if it has one."""
+    rows = schema.encode(table)
+    parts = {name: rows.take(index) for name, index in vars(split).items()}
+    return parts if table.test is None else {**parts, "held_out": schema.encode(table.test)}

@@ -19,13 +19,14 @@ from layerwise.corruptions import Corruption
 from layerwise.data import Rows, Schema, Table, read
 from layerwise.diagnostics import passes
 from layerwise.errors import InputError
+from layerwise.estimators.arguments import check_arguments
 from layerwise.estimators.assembly import Plan, prepare
 from layerwise.estimators.cross_validation import Run
 from layerwise.estimators.engine import judge, train
 from layerwise.estimators.frames import backend_of, is_frame, like
 from layerwise.estimators.page import report_data
-from layerwise.estimators.split import split_rows
-from layerwise.models import Dense, Layer
+from layerwise.estimators.split import Split, divide, parts_of, schema_of
+from layerwise.models import Dense, Layer, PrincipalComponents
 from layerwise.penalties import Fidelity, Penalty
 from layerwise.recipes import Setting, default
 from layerwise.report import write_report
@@ -37,8 +38,7 @@ __all__ = ["DeepAutoencoder"]
 
 logger = logging.getLogger(__name__)
 
-FOLDS = 5
-FEW_ROWS = 1000
+JUDGED_ROWS = 1000
 
 
 @final
@@ -50,9 +50,10 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     `metrics_` whether PCA was beaten. Cells may be missing (NaN).
 
     Arguments:
-        n_components: size of the code; None is a third of the features, at least 2.
+        n_components: size of the code; None is a third of the columns (of the pixels of a picture), at least 2.
         hidden_layer_sizes: widths from the input to the code, mirrored in the decoder; "auto" is (256, 256).
-        layer: activation, initializer, normalization, dropout and tying; None is `Layer()`.
+        layer: activation, initializer, normalization, dropout and tying; None is `Layer()`, with a dropout of 0.3 for
+            fewer than 1000 rows.
         linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights.
         scaling: "standard" (robust), "minmax" or "none"; "auto" is minmax for 8-bit pictures, else standard.
         fidelity: what a good reconstruction is, for instance `cross_entropy` or `MixedFidelity.of`; None is the squared
@@ -149,31 +150,24 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             InputError: for fewer than two rows, or data and arguments that do not fit.
             TrainingDiverged: when the loss stops being finite.
         """
-        table = self._table(X, reset=True)
-        seed = self._seed()
+        check_arguments(self.get_params(deep=False))
+        table, seed = self._table(X, reset=True), self._seed()
         going_on = self.warm_start and "model_" in vars(self)
-        schema = self.schema_ if going_on else Schema.fit(table, scaling=self.scaling)
-        parts, folds = self._parts(schema, table, seed=seed)
+        split, folds = self._split(table, seed=seed, folds=not going_on)
+        schema = self.schema_ if going_on else schema_of(table, split, scaling=self.scaling)
+        parts = parts_of(schema, table, split)
+        if going_on:
+            self._check_same_shape(schema)
 
         def make(rows: Rows) -> Dense:
             return self.model_ if going_on else self._fresh(schema, rows, seed=seed)
 
         with ExitStack() as stack:
             watch: tuple[Watcher, ...] = (stack.enter_context(ProgressBar()),) if self.verbose else ()
-            run = Run(
-                seed,
-                Runtime(self.device, self.precision),
-                watch,
-                history or History(),
-                folds=0 if going_on else folds,
-            )
+            run = Run(seed, Runtime(self.device, self.precision), watch, history or History(), folds=folds)
             trained = train(make, partial(self._recipe, schema), schema=schema, parts=parts, run=run)
         self._take(schema, trained.model)
-        self.components_, self.recipe_, self.history_ = (
-            trained.components,
-            describe(trained.recipe),
-            trained.history,
-        )
+        self.components_, self.recipe_, self.history_ = trained.components, describe(trained.recipe), trained.history
         self.metrics_, self.examples_ = trained.metrics, trained.examples
         if trained.history.interrupted:
             logger.warning("training was interrupted; this estimator has the best weights until then.")
@@ -189,13 +183,14 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Raises:
             InputError: for data that do not fit the first call's.
         """
+        check_arguments(self.get_params(deep=False))
         first = "model_" not in vars(self)
-        table = self._table(X, reset=first)
-        seed = self._seed()
+        table, seed = self._table(X, reset=first), self._seed()
         schema = Schema.fit(table, scaling=self.scaling) if first else self.schema_
         rows = schema.encode(table)
         if first:
             self._take(schema, self._fresh(schema, rows, seed=seed))
+            self.components_ = PrincipalComponents.fit(rows, self.model_.code)
             self.history_ = History()
         self.partial_fits_ += 1
         # A schedule or an average over so few steps would only hold them back.
@@ -209,6 +204,9 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             runtime=Runtime(self.device, self.precision),
             history=self.history_,
         )
+        self.recipe_ = describe(phases)
+        some = rows.take(slice(0, JUDGED_ROWS))
+        self.metrics_, self.examples_ = judge(self.model_, self.components_, some, schema=schema, what="training rows")
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -231,9 +229,12 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             InputError: for codes of another width.
         """
         check_is_fitted(self)
-        codes = np.asarray(X, dtype=np.float32)
+        codes = np.array(X, dtype=np.float32)
         if codes.ndim != 2 or codes.shape[1] != self.model_.code:
             raise InputError(f"codes must have the shape (rows, {self.model_.code}); got {codes.shape}.")
+        if not np.isfinite(codes).all():
+            row = int(np.flatnonzero(~np.isfinite(codes).all(1))[0])
+            raise InputError(f"codes must be finite; found {codes[row].tolist()} in row {row}.")
         device = next(self.model_.parameters()).device
         with torch.no_grad():
             decoded = [self.model_.decode(part.to(device)).cpu() for part in torch.from_numpy(codes).split(2048)]
@@ -268,10 +269,12 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def plan(self, X: Any) -> tuple[Schema, Dense, Recipe]:
         """What `fit` would make of these rows: the schema, the untrained model and the phases."""
-        table = self._table(X, reset=True)
-        schema, seed = Schema.fit(table, scaling=self.scaling), self._seed()
-        parts, _ = self._parts(schema, table, seed=seed)
-        return schema, self._plan().model(schema, seed=seed), self._recipe(schema, len(parts["train"]))
+        check_arguments(self.get_params(deep=False))
+        table, seed = self._table(X, reset=True), self._seed()
+        split, _ = self._split(table, seed=seed)
+        schema = schema_of(table, split, scaling=self.scaling)
+        rows = len(split.train)
+        return schema, self._plan().model(schema, rows=rows, seed=seed), self._recipe(schema, rows)
 
     def report(self, path: str | os.PathLike[str], X: Any = None, *, title: str = "Autoencoder") -> None:
         """Write one self-contained HTML page that shows how good the model is.
@@ -284,15 +287,14 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Raises:
             ResourceError: when the place cannot be written.
         """
+        check_is_fitted(self)
         saved, source = self.saved(), f"{self.metrics_.get('held_out', 'rows')} of the training data"
         if X is not None:
             table = self._table(X, reset=False)
             rows = self._encode(table)
             metrics, examples = judge(self.model_, self.components_, rows, schema=self.schema_, what="given rows")
-            saved, source = (
-                replace(saved, metrics=plain(metrics), examples=examples),
-                table.source or "the given rows",
-            )
+            saved = replace(saved, metrics=plain(metrics), examples=examples)
+            source = table.source or "the given rows"
         write_report(report_data(saved, title=title, source=source), path)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -356,20 +358,17 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.partial_fits_ = 0
 
     def _fresh(self, schema: Schema, rows: Rows, *, seed: int) -> Dense:
-        model = self._plan().model(schema, seed=seed)
+        model = self._plan().model(schema, rows=len(rows), seed=seed)
         prepare(model, rows)
         return model
 
-    def _parts(self, schema: Schema, table: Table, *, seed: int) -> tuple[dict[str, Rows], int]:
-        """Training, validation and held-out rows, and the folds of cross-validation where the rows are few."""
-        rows = schema.encode(table)
-        held_out = 0.0 if table.test is not None else self.test_fraction
-        folds = FOLDS if FOLDS <= len(rows) < FEW_ROWS and self.validation_fraction > 0 else 0
-        split = split_rows(len(rows), 0.0 if folds else self.validation_fraction, test_fraction=held_out, seed=seed)
-        parts = {name: rows.take(index) for name, index in vars(split).items()}
-        if table.test is not None:
-            parts["held_out"] = schema.encode(table.test)
-        return parts, folds
+    def _split(self, table: Table, *, seed: int, folds: bool = True) -> tuple[Split, int]:
+        return divide(table, self.validation_fraction, test_fraction=self.test_fraction, seed=seed, folds=folds)
+
+    def _check_same_shape(self, schema: Schema) -> None:
+        wanted, present = self._plan().model(schema, rows=0, seed=0).widths, self.model_.widths
+        if wanted != present:
+            raise InputError(f"with warm_start=True the widths must stay {present}; got {wanted}. Use a new estimator.")
 
     def _plan(self) -> Plan:
         return Plan(
@@ -393,13 +392,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return Setting(rows, self._plan().objective(schema), pictures=schema.pixels is not None)
 
     def _default(self, setting: Setting, *, epochs: int | None) -> Recipe:
-        return default(
-            setting,
-            corruption=self.corruption,
-            epochs=epochs,
-            batch_size=self.batch_size,
-            lr=self.learning_rate,
-        )
+        numbers = {"epochs": epochs, "batch_size": self.batch_size, "lr": self.learning_rate}
+        return default(setting, corruption=self.corruption, **plain(numbers))
 
     def _seed(self) -> int:
         if self.random_state is None:
@@ -411,8 +405,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         if isinstance(X, Table):
             table = X
         elif is_frame(X):
-            validate_data(self, X, reset=reset, skip_check_array=True)
             table = read(X)
+            validate_data(self, X, reset=reset, skip_check_array=True)
         else:
             # 8-bit numbers stay as they are; everything else becomes floating point.
             kept = isinstance(X, np.ndarray) and X.dtype.kind in "uib" and X.dtype.itemsize == 1
@@ -421,7 +415,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 X,
                 reset=reset,
                 dtype=None if kept else "numeric",
-                ensure_all_finite="allow-nan",
+                ensure_all_finite=False,
                 ensure_min_samples=2 if reset else 1,
             )
             table = Table.from_array(array)

@@ -55,7 +55,7 @@ class Problem:
     Arguments:
         part: the model or the part of it that is trained.
         objective: gives the named terms whose sum is the loss.
-        batch: the clean rows; missing cells are set to 0 again after the corruption.
+        batch: the clean rows; the corruption leaves missing cells alone.
         corruption: what is done to the input, drawn once.
         noise: the key of the corruption and of the model's noise.
         progress: the share of the phase that is done, for scheduled penalty weights.
@@ -93,7 +93,7 @@ class Problem:
         if self.corruption is not None:
             self.input = self.corruption(batch.x, generator(noise, 1, device=batch.x.device))
             if batch.observed is not None:
-                self.input = self.input * batch.observed
+                self.input = torch.where(batch.observed, self.input, batch.x)
 
     def terms(self) -> Terms:
         """The weighted terms at the present parameters, without a graph."""

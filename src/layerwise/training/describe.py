@@ -6,6 +6,8 @@ from enum import Enum
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from layerwise.training.phase import Recipe
 
 __all__ = ["describe"]
@@ -35,6 +37,8 @@ def _plain(value: Any) -> Any:
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, np.generic):
+        return value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return repr(value)

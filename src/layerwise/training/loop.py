@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import final
+from typing import NoReturn, final
 
 import torch
 from torch import Tensor
@@ -125,7 +125,7 @@ class _PhaseRun:
         self.part = phase.view.part(model)
         self.stepper = phase.optimizer.start(self.part)
         self.keeper = Keeper(self.part, phase.average)
-        self.steps = math.ceil(len(data) / phase.batch_size)
+        self.steps = _steps(len(data), phase.batch_size)
         self.started = time.perf_counter()
         self.epoch = self.done = self.closed = 0
         self.sums: dict[str, float] = {}
@@ -152,7 +152,7 @@ class _PhaseRun:
             progress = self.done / (self.steps * self.phase.epochs)
             problem = self._problem(self._fed(self.data, index), key(seed, number, epoch, step, 0), progress)
             rate = self.phase.schedule(progress)
-            terms = self._finite(self.stepper.step(problem, rate=rate), epoch)
+            terms = self._finite(self.stepper.step(problem, rate=rate))
             self.keeper.after_step()
             self.done += 1
             for name, value in terms.items():
@@ -176,6 +176,7 @@ class _PhaseRun:
 
     def _close_epoch(self) -> None:
         epoch, self.closed = self.epoch, self.done
+        self._check_weights()
         validation: dict[str, float] = {}
         with self.keeper.averaged():
             if self.validation is None:
@@ -222,16 +223,30 @@ class _PhaseRun:
                     means[name] = means.get(name, 0.0) + float(term) * len(index) / len(rows)
         return means
 
-    def _finite(self, terms: Terms, epoch: int) -> dict[str, float]:
+    def _check_weights(self) -> None:
+        for name, parameter in self.part.named_parameters():
+            if not parameter.isfinite().all():
+                self._diverge(f"the weights {name!r} are not finite")
+
+    def _finite(self, terms: Terms) -> dict[str, float]:
         values = {name: float(term) for name, term in terms.items()}
         for name, value in values.items():
             if not math.isfinite(value):
-                self.keeper.restore()
-                raise TrainingDiverged(
-                    f"phase {self.phase.name!r}, epoch {epoch}, step {self.done + 1}: the term {name!r} is {value}. "
-                    f"The weights of epoch {self.keeper.best_epoch} are kept. Lower the rate or clip gradients."
-                )
+                self._diverge(f"step {self.done + 1}: the term {name!r} is {value}")
         return values
+
+    def _diverge(self, what: str) -> NoReturn:
+        self.keeper.restore()
+        raise TrainingDiverged(
+            f"phase {self.phase.name!r}, epoch {self.epoch}, {what}. The weights of epoch {self.keeper.best_epoch} are "
+            "kept. Lower the rate or clip gradients."
+        )
+
+
+def _steps(rows: int, batch_size: int) -> int:
+    """The batches of an epoch; none of a single row, unless that is what was asked for."""
+    steps = math.ceil(rows / batch_size)
+    return steps if batch_size == 1 else max(1, min(steps, rows // 2))
 
 
 def _pieces(rows: int) -> Iterator[Tensor]:

@@ -11,6 +11,7 @@ __all__ = ["summary", "unseen"]
 _MEASURED = {
     "test": "rows of the data set's own test split, which it has not seen",
     "held-out rows": "rows that were held out of the training",
+    "given rows": "given rows, of which it may have seen some in training",
     "training rows": "rows it was trained on, as there were too few to hold any out: they flatter it",
 }
 _EXACT = (
@@ -48,7 +49,8 @@ def unseen(data: ReportData) -> str:
     >>> unseen(ReportData("", "", metrics={"held_out": "test"}))
     'rows it has not seen'
     """
-    return "the rows it was trained on" if data.metrics.get("held_out") == "training rows" else "rows it has not seen"
+    known = {"training rows": "the rows it was trained on", "given rows": "the given rows"}
+    return known.get(str(data.metrics.get("held_out")), "rows it has not seen")
 
 
 def _what(data: ReportData) -> str:

@@ -1,0 +1,106 @@
+"""The arguments of an estimator, checked when `fit` begins, as scikit-learn asks."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from layerwise.corruptions import Corruption
+from layerwise.errors import InputError
+from layerwise.models import Layer
+from layerwise.penalties import Penalty
+from layerwise.training import Phase
+
+__all__ = ["check_arguments"]
+
+OF_THE_RECIPE = {"max_epochs": None, "batch_size": None, "learning_rate": None, "corruption": "auto"}
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Refuse the first argument that is not what it must be.
+
+    Arguments:
+        arguments: name -> value; names without a rule are let through.
+
+    Raises:
+        InputError: names the argument, what it must be, and what was found.
+
+    >>> check_arguments({"n_components": 2.5})
+    Traceback (most recent call last):
+    layerwise.errors.InputError: n_components must be None or a whole number from 1 on; got 2.5.
+    """
+    for name, value in arguments.items():
+        if name in _RULES and not _RULES[name][0](value):
+            raise InputError(f"{name} must be {_RULES[name][1]}; got {value!r}.")
+    if arguments.get("recipe") is None:
+        return
+    for name, usual in OF_THE_RECIPE.items():
+        # Corruptions and the like may be compared with text.
+        if arguments.get(name, usual) is not usual and arguments[name] != usual:
+            raise InputError(f"{name} is an argument of the default recipe; leave it out, or give it to your recipe.")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _widths(value: object) -> bool:
+    return value == "auto" or (
+        isinstance(value, Sequence) and not isinstance(value, str) and all(_whole(width) for width in value)
+    )
+
+
+def _phases(value: object) -> bool:
+    return callable(value) or (isinstance(value, Sequence) and all(isinstance(phase, Phase) for phase in value))
+
+
+def _penalties(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(pair, tuple)
+        and len(pair) == 2
+        and (_number(pair[0]) or callable(pair[0]))
+        and isinstance(pair[1], Penalty)
+        for pair in value.values()
+    )
+
+
+Rule = tuple[Callable[[Any], bool], str]
+
+
+def _or_none(test: Callable[[Any], bool], words: str) -> Rule:
+    return lambda value: value is None or test(value), f"None or {words}"
+
+
+def _one_of(*words: object) -> Rule:
+    return lambda value: any(value is word or (type(value) is type(word) and value == word) for word in words), (
+        f"one of {', '.join(map(repr, words))}"
+    )
+
+
+_COUNT = _or_none(_whole, "a whole number from 1 on")
+_SHARE: Rule = (lambda value: _number(value) and 0 <= value < 1, "a number from 0 on and below 1")
+_RULES: dict[str, Rule] = {
+    "n_components": _COUNT,
+    "hidden_layer_sizes": (_widths, "'auto' or a sequence of whole numbers from 1 on"),
+    "layer": _or_none(lambda value: isinstance(value, Layer), "a layerwise.models.Layer"),
+    "linear_path": _one_of("auto", True, False),
+    "scaling": _one_of("auto", "standard", "minmax", "none"),
+    "fidelity": _or_none(callable, "a fidelity of layerwise.penalties, or a function of a schema that makes one"),
+    "corruption": _or_none(
+        lambda value: value == "auto" if isinstance(value, str) else isinstance(value, Corruption),
+        "'auto' or a corruption of layerwise.corruptions",
+    ),
+    "penalties": _or_none(_penalties, "a mapping of names to pairs of a weight and a penalty"),
+    "recipe": _or_none(_phases, "a sequence of phases, or a function of a setting that makes one"),
+    "max_epochs": _COUNT,
+    "batch_size": _COUNT,
+    "learning_rate": _or_none(lambda value: _number(value) and value > 0, "a number above 0"),
+    "validation_fraction": _SHARE,
+    "test_fraction": _SHARE,
+    "device": (lambda value: isinstance(value, str), "a text like 'auto', 'cpu' or 'cuda:1'"),
+    "warm_start": _one_of(True, False),
+}
