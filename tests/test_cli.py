@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import layerwise
 from layerwise import cli
 
 
@@ -135,10 +136,31 @@ def test_dry_run_shows_the_recipe_and_writes_nothing(run, tmp_path):
     assert run("fit", "t.csv", "--dry-run")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("pairs", "corruption"),
+    [
+        (["noise=0.5"], {"class": "GaussianNoise", "level": 0.5}),
+        (["masking=0.25"], {"class": "Masking", "level": 0.25}),
+        (["noise=0"], None),
+    ],
+)
+def test_the_corruption_is_a_setting(run, pairs, corruption):
+    messy().to_csv("t.csv", index=False)
+    _, out, _ = run("fit", "t.csv", *(word for pair in pairs for word in ("--set", pair)), "--dry-run", "--json")
+    assert json.loads(out)["recipe"][0]["corruption"] == corruption
+
+
 def test_settings_from_a_file(run, tmp_path):
     messy().to_csv("t.csv", index=False)
     Path("recipe.toml").write_text("lr = 0.25\npatience = 3\n")
     Path("recipe.json").write_text('{"lr": 0.125}')
+    Path("list.json").write_text("[1, 2]")
+    Path("text.toml").write_text('lr = "fast"')
+    Path("latin.toml").write_bytes(b"lr = \xff")
+    for file in ("list.json", "text.toml", "latin.toml"):
+        code, out, error = run("fit", "t.csv", "--config", file, "--dry-run")
+        assert (code, out) == (2, "")
+        assert one_line(error)
     for file, lr in (("recipe.toml", 0.25), ("recipe.json", 0.125)):
         code, out, _ = run("fit", "t.csv", "--config", file, "--dry-run", "--json")
         assert code == 0
@@ -237,6 +259,33 @@ WRONG_USE = {
     "fidelity": ["fit", "t.csv", "--fidelity", "perfect", "-o", "m"],
     "label": ["fit", "t.csv", "--label", "nowhere", "-o", "m"],
     "epochs": ["fit", "t.csv", "--epochs", "0", "-o", "m"],
+    "batch size": ["fit", "t.csv", "--batch-size", "0", "-o", "m"],
+    "seed": ["fit", "t.csv", "--seed", "-1", "-o", "m"],
+    "codes ending": ["fit", "t.csv", "--codes", "codes.xls", "-o", "m"],
+    "codes folder": ["fit", "t.csv", "--codes", ".", "-o", "m"],
+    "report folder": ["fit", "t.csv", "--report", ".", "-o", "m"],
+    "folder with other things": ["fit", "t.csv", "-o", "."],
+    "file for a folder": ["fit", "t.csv", "-o", "t.csv"],
+    **{
+        f"setting {pair}": ["fit", "t.csv", "--set", pair, dry]
+        for pair in (
+            "lr=0",
+            "lr=nan",
+            "lr=inf",
+            "lr=-1",
+            "lr=x",
+            "epochs=2.5",
+            "epochs=0",
+            "batch_size=0",
+            "patience=0",
+            "weight_decay=-1",
+            "noise=-1",
+            "masking=1",
+            "=3",
+            "corruption=0.1",
+        )
+        for dry in ("--dry-run", "--json")
+    },
 }
 
 
@@ -352,11 +401,81 @@ def test_help_needs_no_torch():
     assert done.stdout.startswith("False")
 
 
+VERBS = ("fit", "transform", "reconstruct", "evaluate", "report", "info", "datasets")
+
+
 def test_every_verb_has_help_with_an_example(run):
-    for verb in ("fit", "transform", "reconstruct", "evaluate", "report", "info", "datasets"):
-        code, out, _ = run(verb, "--help")
-        assert code == 0
-        assert re.search(rf"Example:\s+layerwise\s+{verb}", out)
+    for verb in VERBS:
+        for option in ("--help", "-h"):
+            code, out, _ = run(verb, option)
+            assert code == 0
+            assert re.search(rf"Example:\s+layerwise\s+{verb}", out)
+            assert "--quiet" in out
+
+
+def test_without_a_verb(run):
+    for words in ([], ["--help"], ["-h"]):
+        code, out, error = run(*words)
+        assert (code, error) == (0, "")
+        assert all(verb in out for verb in VERBS)
+    assert run("--version") == (0, f"layerwise {layerwise.__version__}\n", "")
+
+
+def test_another_fit_replaces_a_model_and_nothing_else(run, model):
+    words = ["fit", "t.csv", "--code", 2, "--hidden", "8", "--epochs", 1, "-o", "model", "--quiet"]
+    assert run(*words)[0] == 0
+    (model / "notes.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in model.iterdir()}
+    code, out, error = run(*words)
+    assert (code, out) == (2, "")
+    assert one_line(error)
+    assert "notes.txt" in error
+    assert {path: path.read_bytes() for path in model.iterdir()} == before
+
+
+SLOW = """
+import signal, sys, threading
+number, when = int(sys.argv[1]), sys.argv[2]
+sys.argv[1:] = sys.argv[3:]
+from layerwise import cli, commands
+import layerwise.estimators.transformer as module
+
+class Bar:
+    def __enter__(self): return self
+    def __exit__(self, *details): return None
+    def __call__(self, event):
+        if event.event == "step" and event.step == 5:
+            signal.raise_signal(number)
+            if when == "twice": signal.raise_signal(number)
+
+module.ProgressBar = Bar
+if when == "before":
+    commands.read = lambda *words, **more: signal.raise_signal(number)
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [2, 15, 1], ids=["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("when", ["before", "once", "twice"])
+def test_signals_end_a_fit(tmp_path, number, when):
+    pd.DataFrame(np.random.default_rng(0).normal(size=(2000, 4))).to_csv(tmp_path / "t.csv", index=False)
+    words = ["fit", "t.csv", "--code", "2", "--hidden", "8", "--epochs", "9", "-o", "m"]
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW, str(number), when, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 128 + number, done.stderr
+    assert all(line.startswith("layerwise: ") for line in done.stderr.splitlines())
+    if when == "once":
+        assert "interrupted" in done.stderr
+        assert "wrote m" in done.stderr
+        assert json.loads((tmp_path / "m" / "metrics.json").read_text())["n_components"] == 2
+    else:
+        assert one_line(done.stderr)
+        assert os.listdir(tmp_path) == ["t.csv"]
 
 
 def one_line(error: str) -> bool:

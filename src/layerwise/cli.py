@@ -3,9 +3,11 @@
 import json
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from types import FrameType
+from typing import Annotated, Any, NoReturn, final
 
 import typer
 
@@ -23,9 +25,10 @@ Examples:
 app = typer.Typer(
     help="Deep autoencoders: a short code for each row, a faithful reconstruction, and an honest comparison with PCA.",
     epilog=EXAMPLES,
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 Data = Annotated[str, typer.Argument(help="A table, an array, a folder of pictures, or a named data set.")]
@@ -34,11 +37,26 @@ DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where the file
 Label = Annotated[str | None, typer.Option(help="A column that is not learned, but colours the map of codes.")]
 Drop = Annotated[str | None, typer.Option(help="Columns to leave out, separated by commas.")]
 Member = Annotated[str | None, typer.Option(help="Which array of an .npz file.")]
-Seed = Annotated[int, typer.Option(help="Of everything random: the same seed gives the same model.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same model.")]
 Device = Annotated[str, typer.Option(help='"auto", "cpu", "cuda:1" or "mps".')]
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no remarks.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Tell more; a traceback where something fails.")]
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    """Deep autoencoders: a short code for each row, a faithful reconstruction, and an honest comparison with PCA."""
+    if version:
+        from layerwise import __version__
+
+        sys.stdout.write(f"layerwise {__version__}\n")
+    elif context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
 
 
 @app.command(epilog="Example: layerwise fit table.csv --code 5 --hidden 512,256 -o model --report report.html")
@@ -48,7 +66,7 @@ def fit(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The model folder to write.")] = None,
     code: Annotated[
         int | None,
-        typer.Option("--code", "--n-components", help="Size of the code; by default a third of the columns."),
+        typer.Option("--code", "--n-components", min=1, help="Size of the code; by default a third of the columns."),
     ] = None,
     hidden: Annotated[
         str,
@@ -61,15 +79,15 @@ def fit(
     member: Member = None,
     data_dir: DataDir = None,
     max_epochs: Annotated[
-        int | None, typer.Option("--epochs", "--max-epochs", help="By default chosen by the rows.")
+        int | None, typer.Option("--epochs", "--max-epochs", min=1, help="By default chosen by the rows.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="By default chosen by the rows.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="By default chosen by the rows.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help='"auto", "float32" or "bf16".')] = "auto",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="An argument of the recipe, like --set lr=0.001; may be repeated."),
+        typer.Option("--set", help="An argument of the recipe, like --set lr=0.001 or noise=0.1; may be repeated."),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML or JSON file of recipe arguments.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the recipe and stop.")] = False,
@@ -104,8 +122,8 @@ def fit(
         return
     result = commands.fit(options)
     _out(result.metrics if as_json else ("" if quiet else result.summary), as_json)
-    if result.interrupted:
-        raise typer.Exit(130)
+    if result.signal:
+        raise typer.Exit(128 + result.signal)
 
 
 @app.command(epilog="Example: layerwise transform model table.csv -o codes.parquet")
@@ -117,6 +135,7 @@ def transform(
     data_dir: DataDir = None,
     member: Member = None,
     device: Device = "auto",
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Write the code of each row of DATA."""
@@ -134,6 +153,7 @@ def reconstruct(
     data_dir: DataDir = None,
     member: Member = None,
     device: Device = "auto",
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Write each row of DATA as it comes back from its code."""
@@ -151,6 +171,7 @@ def evaluate(
     member: Member = None,
     device: Device = "auto",
     as_json: Json = False,
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Compare the model with PCA and the column means on the rows of DATA."""
@@ -170,6 +191,7 @@ def report(
     data_dir: DataDir = None,
     member: Member = None,
     device: Device = "auto",
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Write one self-contained HTML page that shows how good the model is."""
@@ -180,7 +202,7 @@ def report(
 
 
 @app.command(epilog="Example: layerwise info model --json")
-def info(model: Model, *, as_json: Json = False, verbose: Verbose = False) -> None:
+def info(model: Model, *, as_json: Json = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Tell what is in a model folder."""
     from layerwise import commands
 
@@ -188,7 +210,7 @@ def info(model: Model, *, as_json: Json = False, verbose: Verbose = False) -> No
 
 
 @app.command(epilog="Example: layerwise datasets")
-def datasets(*, as_json: Json = False, verbose: Verbose = False) -> None:
+def datasets(*, as_json: Json = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
     """List the data sets that go by a name."""
     from layerwise import commands
 
@@ -198,8 +220,13 @@ def datasets(*, as_json: Json = False, verbose: Verbose = False) -> None:
 def main() -> None:
     """Run the command line; every expected failure is one line on standard error.
 
-    Exit codes: 0 done, 1 it failed, 2 wrong use or unusable input, 130 interrupted.
+    Exit codes: 0 done, 1 it failed, 2 wrong use or unusable input, 128 + the signal's number when interrupted: 130 by
+    Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
     """
+    for number in signal.Signals:
+        # What is ignored stays so, as under nohup.
+        if number.name in ("SIGINT", "SIGTERM", "SIGHUP") and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     verbose = bool({"-v", "--verbose"} & set(sys.argv))
     logging.basicConfig(
         level=logging.INFO if verbose else logging.ERROR if "--quiet" in sys.argv else logging.WARNING,
@@ -216,7 +243,7 @@ def _run(verbose: bool) -> int:
         code = app(standalone_mode=False, prog_name="layerwise")
         return code if isinstance(code, int) else 0
     except TyperException as error:
-        return _fail(error.format_message() + " See layerwise --help.", error.exit_code)
+        return _fail(error.format_message().rstrip(".") + ". See layerwise --help.", error.exit_code)
     except LayerwiseError as error:
         if verbose:
             logging.getLogger(__name__).info("details", exc_info=True)
@@ -225,8 +252,8 @@ def _run(verbose: bool) -> int:
         # The reader of our output left; a second complaint at exit is not wanted either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; nothing was written.", 130)
+    except _Interrupted as stop:
+        return _fail("interrupted; nothing half-written is left.", 128 + stop.signal)
     except MemoryError:
         return _fail("not enough memory. Use fewer rows, or a smaller --batch-size and --hidden.", 1)
     except Exception as error:
@@ -234,6 +261,19 @@ def _run(verbose: bool) -> int:
             raise
         reason = " ".join(str(error).split())[:300]
         return _fail(f"unexpected {type(error).__name__}: {reason}. Run again with -v for the details.", 1)
+
+
+@final
+class _Interrupted(BaseException):
+    """Not KeyboardInterrupt, which typer turns into an exit without a word."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = number
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Interrupted(number)
 
 
 def _fail(message: str, code: int) -> int:

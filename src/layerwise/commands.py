@@ -1,6 +1,5 @@
 """What each verb of the command line does; all of it through the estimator."""
 
-import inspect
 import json
 import logging
 import tomllib
@@ -11,13 +10,13 @@ from typing import Any, final
 
 from rich.table import Table as RichTable
 
-from layerwise.data import Schema, Table, datasets, read, write
+from layerwise.data import Schema, Table, check_writable, datasets, read, write
 from layerwise.errors import InputError
 from layerwise.estimators import DeepAutoencoder
-from layerwise.files import atomic_folder
+from layerwise.files import check_file
 from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
-from layerwise.recipes import Setting, default
-from layerwise.storage import write_model
+from layerwise.recipes import Setting, default, default_arguments
+from layerwise.storage import model_folder, write_model
 from layerwise.training import History, Recipe, describe
 
 __all__ = [
@@ -126,18 +125,18 @@ class FitOptions:
 @final
 @dataclass(frozen=True)
 class FitResult:
-    """What `fit` has to tell."""
+    """What `fit` has to tell; `signal` is the number of the one that ended it early, or 0."""
 
     metrics: dict[str, Any]
     summary: str
-    interrupted: bool
+    signal: int
 
 
 def recipe_settings(pairs: Sequence[str], config: Path | None) -> dict[str, Any]:
     """The recipe's arguments from a TOML or JSON file and from NAME=VALUE pairs, which win.
 
     Raises:
-        InputError: for an unknown name, a value that is not a number, true, false or none, or an unreadable file.
+        InputError: for an unknown name, a value that the argument cannot take, or an unreadable file.
 
     >>> recipe_settings(["lr=0.01", "patience=5"], None)
     {'lr': 0.01, 'patience': 5}
@@ -147,28 +146,26 @@ def recipe_settings(pairs: Sequence[str], config: Path | None) -> dict[str, Any]
         try:
             text = config.read_text("utf-8")
             settings.update(json.loads(text) if config.suffix == ".json" else tomllib.loads(text))
-        except (OSError, ValueError, AttributeError) as error:
-            raise InputError(f"--config {config}: must be a TOML or JSON file of recipe arguments; {error}.") from error
+        except (OSError, ValueError, TypeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise InputError(
+                f"--config {config}: must be a TOML or JSON file of recipe arguments, like lr = 0.001; {reason}."
+            ) from error
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise InputError(f"--set must be NAME=VALUE, like lr=0.001; got {pair!r}.")
         settings[name.strip()] = _number(value.strip(), pair)
-    known = [name for name in inspect.signature(default).parameters if name not in ("setting", "corruption")]
-    for name in settings:
-        if name not in known:
-            raise InputError(f"the recipe has no argument {name!r}; it has {', '.join(known)}.")
-    return settings
+    return default_arguments(settings)
 
 
 def _number(text: str, pair: str) -> Any:
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
+    if text.lower() == "none":
+        return None
     try:
         value = float(text)
     except ValueError as error:
-        raise InputError(f"--set {pair}: the value must be a number, true, false or none.") from error
+        raise InputError(f"--set {pair}: the value must be a number, or none for the recipe's own choice.") from error
     return int(value) if value.is_integer() and not set(text) & set(".eE") else value
 
 
@@ -189,14 +186,18 @@ def fit(options: FitOptions) -> FitResult:
     """Train, judge, and write the model folder, and the codes and the page where asked.
 
     Raises:
-        InputError: for a missing output or unusable data.
+        InputError: for a missing output, one that would replace other things, or unusable data.
         ResourceError: when the output cannot be written; found before training starts.
     """
     if options.output is None:
         raise InputError("fit needs a place for the model: -o FOLDER.")
     estimator = options.estimator()
-    table = options.source.read()
-    with atomic_folder(options.output) as staging:
+    for path in filter(None, (options.codes, options.report)):
+        check_file(path)
+    if options.codes is not None:
+        check_writable(options.codes)
+    with model_folder(options.output) as staging:
+        table = options.source.read()
         history = History(staging / "history.jsonl")
         estimator.fit(table, history=history)
         estimator.ignored_ = (*options.source.drop, *([options.source.label] if options.source.label else []))
@@ -205,11 +206,15 @@ def fit(options: FitOptions) -> FitResult:
         write(_codes(estimator, table), options.codes)
     if options.report is not None:
         report(options.output, None, output=options.report, device=options.device)
-    return FitResult(estimator.metrics_, summary(estimator.metrics_), history.interrupted)
+    if history.signal:
+        logger.warning("wrote %s with these weights.", options.output)
+    return FitResult(estimator.metrics_, summary(estimator.metrics_), history.signal)
 
 
 def transform(model: Path, source: DataOptions, *, output: Path, device: str) -> None:
     """Write the code of each row."""
+    check_writable(output)
+    check_file(output)
     estimator = DeepAutoencoder.load(model, device=device)
     write(_codes(estimator, _matching(estimator, source)), output)
 

@@ -6,19 +6,22 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from layerwise.errors import ResourceError
+from layerwise.errors import InputError, ResourceError
 
-__all__ = ["atomic_file", "atomic_folder", "sha256"]
+__all__ = ["atomic_file", "atomic_folder", "check_file", "sha256"]
 
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success it is synced and renamed over `path`, else it is removed.
 
+    A symbolic link is followed, and stays.
+
     Raises:
+        InputError: when `path` is a folder or a device.
         ResourceError: when the folder cannot be written or the disk is full; an existing file stays as it was.
 
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -27,11 +30,9 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...     (Path(folder) / "a.txt").read_text()
     'whole'
     """
-    target = Path(path)
+    target = _plain_file(path)
     with _disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "there is a folder of that name")
         # The suffix is kept, because writers choose the format by it.
         handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
         os.close(handle)
@@ -48,10 +49,18 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_folder(path: str | os.PathLike[str], *, replaces: Collection[str] = ()) -> Iterator[Path]:
     """Give a temporary folder beside `path`; on success it takes the place of `path`, else it is removed.
 
+    A symbolic link is followed, and stays.
+
+    Arguments:
+        path: the folder to make.
+        replaces: the names of the files that an earlier result consists of. A folder that is not empty is replaced only
+            if it holds exactly these: nobody's files are lost.
+
     Raises:
+        InputError: when `path` is a file, or a folder with other things in it; found before anything is made.
         ResourceError: when the parent cannot be written or the disk is full; an existing folder stays as it was.
 
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -60,11 +69,10 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...     sorted(entry.name for entry in Path(folder).iterdir())
     ['model']
     """
-    target = Path(path)
+    target = Path(path).resolve()
     with _disk_errors(target):
+        _check_folder(target, replaces)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and not target.is_dir():
-            raise FileExistsError(errno.EEXIST, "there is a file of that name")
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         old = temporary.with_name(temporary.name + "-old")
         try:
@@ -83,10 +91,47 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def check_file(path: str | os.PathLike[str]) -> None:
+    """See, before long work begins, whether `atomic_file` could write a file here.
+
+    Raises:
+        InputError: when there is a folder or a device of that name.
+        ResourceError: when the folder cannot be written or made.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     check_file(Path(folder) / "new" / "a.txt")
+    """
+    target = _plain_file(path)
+    with _disk_errors(target):
+        nearest = next(parent for parent in target.parents if parent.exists())
+        tempfile.TemporaryFile(dir=nearest).close()
+
+
 def sha256(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file's bytes in hexadecimal, read in pieces."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _plain_file(path: str | os.PathLike[str]) -> Path:
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        what = "a folder" if target.is_dir() else "no plain file"
+        raise InputError(f"{path}: must be a file to write; there is {what} of that name. Choose another name.")
+    return target
+
+
+def _check_folder(target: Path, replaces: Collection[str]) -> None:
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target}: must be a folder; there is a file of that name. Choose another name.")
+    present = {entry.name for entry in target.iterdir()} if target.exists() else set()
+    other = sorted(present - set(replaces)) or sorted(present if present != set(replaces) else ())
+    if other:
+        more = f" and {len(other) - 1} more" if len(other) > 1 else ""
+        raise InputError(
+            f"{target}: must be new or empty, or an earlier result of the same kind; it holds {other[0]!r}{more}. "
+            "Choose another place, or move what is there."
+        )
 
 
 def _sync(path: Path) -> None:

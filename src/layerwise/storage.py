@@ -6,6 +6,7 @@ import os
 import platform
 import stat
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,7 +26,16 @@ from layerwise.errors import ModelFileError
 from layerwise.files import atomic_folder, sha256
 from layerwise.models import Dense, DenseConfig, PrincipalComponents
 
-__all__ = ["FORMAT", "SavedModel", "environment", "load_model", "plain", "save_model", "write_model"]
+__all__ = [
+    "FORMAT",
+    "SavedModel",
+    "environment",
+    "load_model",
+    "model_folder",
+    "plain",
+    "save_model",
+    "write_model",
+]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -97,14 +107,24 @@ def save_model(folder: str | os.PathLike[str], saved: SavedModel) -> None:
 
     Raises:
         ResourceError: when the place cannot be written; what was there stays.
-        InputError: when the model holds an activation that has no name.
+        InputError: when the folder holds anything but a model, or the model an activation that has no name.
     """
-    with atomic_folder(folder) as staging:
+    with model_folder(folder) as staging:
         write_model(staging, saved)
 
 
+def model_folder(folder: str | os.PathLike[str]) -> AbstractContextManager[Path]:
+    """An empty folder that takes the place of `folder` at the end; of what is there, only a model is replaced.
+
+    Raises:
+        InputError: when `folder` holds anything but a model; found before the work begins.
+        ResourceError: when the place cannot be written; what was there stays.
+    """
+    return atomic_folder(folder, replaces=(MANIFEST, *FILES))
+
+
 def write_model(staging: Path, saved: SavedModel) -> None:
-    """Write the files of a model folder into an empty folder, which `files.atomic_folder` then moves to its place."""
+    """Write the files of a model folder into an empty one, as `model_folder` gives it."""
     config = _Config(
         format=1,
         model=saved.model.config(),

@@ -389,7 +389,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_folder_in_the_way(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError):
+    with pytest.raises(InputError, match="there is a folder of that name"):
         write_report(ReportData("t", "s"), tmp_path)
 
 

@@ -1,14 +1,13 @@
 """The arguments of an estimator, checked when `fit` begins, as scikit-learn asks."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
 from typing import Any
 
 from layerwise.corruptions import Corruption
 from layerwise.errors import InputError
 from layerwise.models import Layer
 from layerwise.penalties import Penalty
+from layerwise.recipes import is_number, is_whole
 from layerwise.training import Phase
 
 __all__ = ["check_arguments"]
@@ -40,17 +39,9 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
             raise InputError(f"{name} is an argument of the default recipe; leave it out, or give it to your recipe.")
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _widths(value: object) -> bool:
     return value == "auto" or (
-        isinstance(value, Sequence) and not isinstance(value, str) and all(_whole(width) for width in value)
+        isinstance(value, Sequence) and not isinstance(value, str) and all(is_whole(width) for width in value)
     )
 
 
@@ -62,7 +53,7 @@ def _penalties(value: object) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(pair, tuple)
         and len(pair) == 2
-        and (_number(pair[0]) or callable(pair[0]))
+        and (is_number(pair[0]) or callable(pair[0]))
         and isinstance(pair[1], Penalty)
         for pair in value.values()
     )
@@ -81,8 +72,8 @@ def _one_of(*words: object) -> Rule:
     )
 
 
-_COUNT = _or_none(_whole, "a whole number from 1 on")
-_SHARE: Rule = (lambda value: _number(value) and 0 <= value < 1, "a number from 0 on and below 1")
+_COUNT = _or_none(is_whole, "a whole number from 1 on")
+_SHARE: Rule = (lambda value: is_number(value) and 0 <= value < 1, "a number from 0 on and below 1")
 _RULES: dict[str, Rule] = {
     "n_components": _COUNT,
     "hidden_layer_sizes": (_widths, "'auto' or a sequence of whole numbers from 1 on"),
@@ -98,7 +89,7 @@ _RULES: dict[str, Rule] = {
     "recipe": _or_none(_phases, "a sequence of phases, or a function of a setting that makes one"),
     "max_epochs": _COUNT,
     "batch_size": _COUNT,
-    "learning_rate": _or_none(lambda value: _number(value) and value > 0, "a number above 0"),
+    "learning_rate": _or_none(lambda value: is_number(value) and value > 0, "a number above 0"),
     "validation_fraction": _SHARE,
     "test_fraction": _SHARE,
     "device": (lambda value: isinstance(value, str), "a text like 'auto', 'cpu' or 'cuda:1'"),

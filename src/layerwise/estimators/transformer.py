@@ -1,6 +1,5 @@
 """The deep autoencoder as a scikit-learn transformer."""
 
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -35,8 +34,6 @@ from layerwise.storage import SavedModel, environment, load_model, plain, save_m
 from layerwise.training import Constant, History, Phase, ProgressBar, Recipe, Schedule, Watcher, describe, fit
 
 __all__ = ["DeepAutoencoder"]
-
-logger = logging.getLogger(__name__)
 
 JUDGED_ROWS = 1000
 
@@ -169,8 +166,6 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self._take(schema, trained.model)
         self.components_, self.recipe_, self.history_ = trained.components, describe(trained.recipe), trained.history
         self.metrics_, self.examples_ = trained.metrics, trained.examples
-        if trained.history.interrupted:
-            logger.warning("training was interrupted; this estimator has the best weights until then.")
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> "DeepAutoencoder":

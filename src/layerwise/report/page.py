@@ -49,6 +49,7 @@ def write_report(data: ReportData, path: str | os.PathLike[str]) -> None:
 
     Raises:
         InputError: when jinja2, matplotlib or pillow is not installed.
+        InputError: where there is a folder of that name.
         ResourceError: when the file cannot be written.
 
     >>> import tempfile, pathlib

@@ -10,6 +10,8 @@ from typing import Any, final
 
 __all__ = ["EpochEnd", "Event", "History", "PhaseEnd", "PhaseStart", "StepEnd", "StopPhase", "Watcher"]
 
+INTERRUPTED = "interrupted"
+
 
 @final
 @dataclass(frozen=True)
@@ -85,6 +87,10 @@ class History:
     Arguments:
         path: a file to which each row is added as one line of JSON when it comes; None keeps them in memory only.
 
+    Attributes:
+        rows: the events that were kept, as plain values.
+        signal: the number of the signal that ended the run, or 0.
+
     >>> history = History()
     >>> history.record(PhaseEnd("train", "epochs done", epochs=3, best_epoch=2, seconds=0.1))
     >>> history.rows[0]["reason"]
@@ -94,6 +100,7 @@ class History:
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.rows: list[dict[str, Any]] = []
         self.path = None if path is None else Path(path)
+        self.signal = 0
         self._stride = 1
 
     def record(self, event: Event) -> None:
@@ -115,4 +122,4 @@ class History:
     @property
     def interrupted(self) -> bool:
         """Whether the run was ended by the user."""
-        return any(row["reason"] == "interrupted" for row in self.phases())
+        return any(row["reason"] == INTERRUPTED for row in self.phases())

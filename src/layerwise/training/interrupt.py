@@ -9,38 +9,44 @@ from typing import final
 
 __all__ = ["StopFlag", "stop_flag"]
 
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+
 
 @final
 class StopFlag:
-    """Set when the user asked for the end; looked at after every step."""
+    """Looked at after every step: the number of the signal which asked for the end, or 0."""
 
     def __init__(self) -> None:
-        self.is_set = False
+        self.signal = 0
 
 
 @contextmanager
 def stop_flag() -> Iterator[StopFlag]:
-    """A flag that the first Ctrl-C sets; a second one interrupts at once, as without it.
+    """A flag that the first Ctrl-C sets; a second one does what it does without the flag: it interrupts at once.
 
-    Outside the main thread signals cannot be caught, and the flag stays unset.
+    SIGTERM and SIGHUP set it too where the program has a handler of its own for them, as the command line has; else
+    they end the process, as ever. Outside the main thread signals cannot be caught, and the flag stays unset.
 
     >>> with stop_flag() as flag:
-    ...     flag.is_set
-    False
+    ...     flag.signal
+    0
     """
     flag = StopFlag()
     if threading.current_thread() is not threading.main_thread():
         yield flag
         return
-    before = signal.getsignal(signal.SIGINT)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if flag.is_set:
-            raise KeyboardInterrupt
-        flag.is_set = True
+        if flag.signal:
+            before[signal.Signals(number)](number, frame)
+        flag.signal = number
 
-    signal.signal(signal.SIGINT, handle)
+    present = {number: signal.getsignal(number) for number in signal.Signals if number.name in NAMES}
+    before = {number: handler for number, handler in present.items() if callable(handler)}
+    for number in before:
+        signal.signal(number, handle)
     try:
         yield flag
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -16,6 +16,7 @@ from layerwise.optim.base import Problem, Terms
 from layerwise.randomness import generator, key
 from layerwise.runtime import Runtime
 from layerwise.training.history import (
+    INTERRUPTED,
     EpochEnd,
     Event,
     History,
@@ -99,7 +100,8 @@ def fit(
                     run.end("epochs done")
                 except StopPhase as stop:
                     run.end(str(stop))
-            if flag.is_set:
+            if flag.signal:
+                history.signal = flag.signal
                 logger.warning("interrupted in phase %r: the best weights so far are kept.", phase.name)
                 break
     model.eval()
@@ -158,8 +160,8 @@ class _PhaseRun:
             for name, value in terms.items():
                 self.sums[name] = self.sums.get(name, 0.0) + value * len(index) / len(self.data)
             self.tell(StepEnd(self.phase.name, epoch, self.done, terms, rate, self.seconds))
-            if flag.is_set:
-                raise StopPhase("interrupted")
+            if flag.signal:
+                raise StopPhase(INTERRUPTED)
 
     def end_epoch(self) -> None:
         self._close_epoch()

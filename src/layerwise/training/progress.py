@@ -85,6 +85,7 @@ class ProgressBar:
             f"{event.phase}: {event.reason} after {event.epochs} epochs, {event.seconds:.1f} s{kept}{self.validation}",
             highlight=False,
             markup=False,
+            soft_wrap=True,
         )
 
 
