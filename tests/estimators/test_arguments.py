@@ -100,5 +100,5 @@ def test_the_default_recipe_knows_pictures():
     table, pictures = (default(Setting(50_000, pictures=kind))[0] for kind in (False, True))
     assert table.corruption is not None
     assert pictures.corruption is None
-    assert pictures.epochs == 50
+    assert pictures.epochs == 55
     assert default(Setting(500, pictures=True))[0].corruption is not None

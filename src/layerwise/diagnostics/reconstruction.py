@@ -15,7 +15,7 @@ from layerwise.models import Autoencoder, Pass, PrincipalComponents
 
 __all__ = ["Comparison", "compare", "passes"]
 
-CHUNK = 2048
+CHUNK = 1024
 RESAMPLES = 1000
 BOOTSTRAP_GROUPS = 10_000
 TRUST_ROWS = 1000
@@ -119,8 +119,10 @@ def compare(model: Autoencoder, rows: Rows, *, components: PrincipalComponents) 
         rows: held-out rows.
         components: PCA of the training rows; its center stands for the column means.
     """
-    by_row: dict[str, list[Tensor]] = {"mean": [], "pca": [], "autoencoder": []}
-    by_feature = {name: torch.zeros(rows.n_features, dtype=torch.float64) for name in by_row}
+    names, done = ("mean", "pca", "autoencoder"), 0
+    # Made first: what is kept between the pieces would break up the memory that they share.
+    by_row = {name: torch.zeros(len(rows), dtype=torch.float64) for name in names}
+    by_feature = {name: torch.zeros(rows.n_features, dtype=torch.float64) for name in names}
     codes: dict[str, list[Tensor]] = {"pca": [], "autoencoder": []}
     inputs: list[Tensor] = []
     for batch, run in passes(model, rows):
@@ -134,14 +136,15 @@ def compare(model: Autoencoder, rows: Rows, *, components: PrincipalComponents) 
             squares = (reconstruction - batch.x).double().square()
             if batch.observed is not None:
                 squares = squares * batch.observed
-            by_row[name].append(squares.sum(1))
+            by_row[name][done : done + len(squares)] = squares.sum(1)
             by_feature[name] += squares.sum(0)
+        done += len(filled)
         if sum(map(len, inputs)) < TRUST_ROWS:
             inputs.append(filled)
             codes["pca"].append(components.transform(filled))
             codes["autoencoder"].append(run.code)
     return Comparison(
-        {name: torch.cat(errors).numpy() for name, errors in by_row.items()},
+        {name: errors.numpy() for name, errors in by_row.items()},
         {name: (total / len(rows)).numpy() for name, total in by_feature.items()},
         {name: torch.cat(parts)[:TRUST_ROWS].float().numpy() for name, parts in codes.items()},
         torch.cat(inputs)[:TRUST_ROWS].numpy(),

@@ -11,11 +11,11 @@ from layerwise.models import Autoencoder
 
 __all__ = ["unit_activity"]
 
-UNIT_ROWS = 4096
+UNIT_ROWS = 2048
 
 
 def unit_activity(model: Autoencoder, rows: Rows) -> dict[str, Any]:
-    """The activity of code and hidden units over (at most 4096 of) the rows.
+    """The activity of code and hidden units over (at most 2048 of) the rows.
 
     A unit is dead when its value never moves by more than 1e-6 times the largest spread in its layer; the saturated
     share of a unit is the share of rows within 1 % of the unit's range from an end of it, where more than half of

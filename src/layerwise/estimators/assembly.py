@@ -15,7 +15,7 @@ from layerwise.training import Objective, Schedule
 __all__ = ["Plan", "prepare"]
 
 BOUND_SHARE = 0.01
-CHUNK = 8192
+CHUNK = 1024
 FEW_ROWS = 1000
 DROPOUT = 0.3
 

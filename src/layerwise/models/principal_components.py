@@ -14,7 +14,7 @@ from layerwise.data import Batch, Source
 
 __all__ = ["PrincipalComponents"]
 
-CHUNK = 4096
+CHUNK = 1024
 EXACT_FEATURES = 3000
 SAMPLE_ROWS = 20_000
 

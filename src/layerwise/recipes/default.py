@@ -15,7 +15,7 @@ __all__ = ["default"]
 FEW_ROWS = 1000
 MANY_ROWS = 20_000
 STEPS = {"few": 2000, "more": 6000}
-LEAST_EPOCHS = {"tables": 30, "pictures": 50}
+LEAST_EPOCHS = {"tables": 30, "pictures": 55}
 RATE = {"tables": 4e-3, "pictures": 3e-3}
 WEIGHT_DECAY = {"tables": 0.01, "pictures": 0.3}
 ROWS_SEEN = 3_000_000
@@ -37,7 +37,7 @@ def default(
         setting: rows, objective and kind of the data.
         corruption: of the input; by default Gaussian noise of 0.05 (0.2 with fewer than 1000 rows), which keeps the
             network from copying what is noise already; none for pictures from 20,000 on.
-        epochs: by default enough for about 6000 steps (2000 with fewer than 1000 rows); at least 30 (50 for
+        epochs: by default enough for about 6000 steps (2000 with fewer than 1000 rows); at least 30 (55 for
             pictures), or as many as show three million rows.
         batch_size: by default 32, 128 from 1000 rows, 256 from 20,000, 1024 from 200,000.
         lr: the largest rate of the cosine schedule; by default 0.004 (0.003 for pictures, 0.002 with fewer than 1000

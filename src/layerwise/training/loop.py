@@ -34,7 +34,7 @@ __all__ = ["fit"]
 
 logger = logging.getLogger(__name__)
 
-EVALUATION_ROWS = 2048
+EVALUATION_ROWS = 1024
 
 
 def fit(
