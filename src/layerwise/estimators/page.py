@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.data import Schema
+from layerwise.data import Numeric, Schema
 from layerwise.report import ReportData
 from layerwise.storage import SavedModel
 
 __all__ = ["report_data"]
+
+# Of a column's scale: what is smaller is what float32 left of a zero.
+RESOLUTION = 1e-6
 
 
 def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
@@ -67,7 +70,9 @@ def _cells(schema: Schema, x: NDArray[Any], observed: NDArray[Any] | None) -> li
     """The decoded rows as text, "" for a cell that was missing."""
     table, start, columns = schema.decode(x), 0, []
     for place in range(len(table.names)):
-        cells = [_text(cell) for cell in table.column(place).texts()]
+        column = schema.columns[place] if schema.pixels is None else None
+        finest = RESOLUTION * column.scale if isinstance(column, Numeric) else 0.0
+        cells = [_text(cell, finest) for cell in table.column(place).texts()]
         width = schema.columns[place].width if schema.pixels is None else 1
         if observed is not None and width:
             cells = [cell if seen else "" for cell, seen in zip(cells, observed[:, start], strict=True)]
@@ -76,7 +81,9 @@ def _cells(schema: Schema, x: NDArray[Any], observed: NDArray[Any] | None) -> li
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _text(value: object) -> str:
+def _text(value: object, finest: float) -> str:
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{0.0 if abs(value) < finest else value:.6g}"

@@ -92,7 +92,7 @@ def _bars(shares: list[tuple[str, str, float, float]]) -> Drawing:
                     percent(value), (float(np.clip(np.nan_to_num(value), 0, end)), place), (3, 0),
                     textcoords="offset points", va="center", fontsize=7.5, color=INK,
                 )  # fmt: skip
-        axes.set_yticks(places, [shorten(name, 20) for name, *_ in shares], color=INK)
+        axes.set_yticks(places, [shorten(name, 28) for name, *_ in shares], color=INK)
         axes.set_ylim(len(shares) - 0.4, -0.6)
         axes.set_xlim(0, end * 1.14)
         axes.set_xlabel("share of the column's variance that is lost")
