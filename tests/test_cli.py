@@ -419,6 +419,10 @@ def test_without_a_verb(run):
         assert (code, error) == (0, "")
         assert all(verb in out for verb in VERBS)
     assert run("--version") == (0, f"layerwise {layerwise.__version__}\n", "")
+    module = subprocess.run(
+        [sys.executable, "-m", "layerwise", "--version"], capture_output=True, text=True, check=True
+    )
+    assert module.stdout == f"layerwise {layerwise.__version__}\n"
 
 
 def test_another_fit_replaces_a_model_and_nothing_else(run, model):

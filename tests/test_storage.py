@@ -1,6 +1,7 @@
 """The model folder: what was written is read, or refused."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 import torch
 
 from layerwise import DeepAutoencoder, ModelFileError
-from layerwise.storage import FILES, load_model, plain, save_model
+from layerwise.manifest import seal
+from layerwise.storage import KIND, load_model, plain, save_model
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +43,13 @@ def test_everything_comes_back(folder):
 
 
 def test_the_folder_has_what_people_expect(folder):
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "manifest.json"])
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*KIND.files, "manifest.json"])
     assert "PCA" in (folder / "README.md").read_text()
     assert json.loads((folder / "metrics.json").read_text())["n_components"] == 2
 
 
-@pytest.mark.parametrize("name", [*FILES, "manifest.json"])
-@pytest.mark.parametrize("damage", ["missing", "cut", "longer", "one bit", "link", "folder"])
+@pytest.mark.parametrize("name", [*KIND.files, "manifest.json"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "longer", "one bit", "link", "second name", "pipe", "folder"])
 def test_any_damage_is_refused(folder, name, damage):
     path = folder / name
     data = path.read_bytes()
@@ -62,6 +64,11 @@ def test_any_damage_is_refused(folder, name, damage):
         path.unlink()
         if damage == "link":
             path.symlink_to("/etc/hostname")
+        elif damage == "second name":
+            (folder.parent / "other").write_bytes(data)
+            path.hardlink_to(folder.parent / "other")
+        elif damage == "pipe":
+            os.mkfifo(path)
         elif damage == "folder":
             path.mkdir()
     with pytest.raises(ModelFileError) as caught:
@@ -80,20 +87,10 @@ def test_every_bit_of_the_manifest_counts(folder):
 
 def forged(folder: Path, change) -> None:
     """Change config.json and sign the folder again, as somebody with bad intentions could."""
-    import hashlib
-
-    from layerwise.storage import _File, _Manifest, _manifest_bytes
-
     config = json.loads((folder / "config.json").read_text())
     change(config)
     (folder / "config.json").write_text(json.dumps(config))
-    files = {
-        name: _File(
-            bytes=(folder / name).stat().st_size, sha256=hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        )
-        for name in FILES
-    }
-    (folder / "manifest.json").write_bytes(_manifest_bytes(_Manifest(format=1, files=files)))
+    seal(folder, KIND)
 
 
 @pytest.mark.parametrize(

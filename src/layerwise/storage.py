@@ -1,10 +1,8 @@
 """The model folder: one writer and one reader, which loads what was written or refuses it."""
 
-import hashlib
 import json
 import os
 import platform
-import stat
 import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -23,7 +21,8 @@ from torch import Tensor
 from layerwise import __version__
 from layerwise.data import Schema
 from layerwise.errors import ModelFileError
-from layerwise.files import atomic_folder, sha256
+from layerwise.files import atomic_folder
+from layerwise.manifest import Kind, read_sealed, seal
 from layerwise.models import Dense, DenseConfig, PrincipalComponents
 
 __all__ = [
@@ -38,20 +37,24 @@ __all__ = [
 ]
 
 FORMAT = 1
-MANIFEST = "manifest.json"
-FILES = (
-    "model.safetensors",
-    "baseline.safetensors",
-    "examples.safetensors",
-    "config.json",
-    "schema.json",
-    "recipe.json",
-    "history.jsonl",
-    "metrics.json",
-    "README.md",
-)
-MANIFEST_BYTES = 64 * 1024
 TEXT_BYTES = 512 * 1024 * 1024
+TENSOR_BYTES = 2**40
+KIND = Kind(
+    {
+        "model.safetensors": TENSOR_BYTES,
+        "baseline.safetensors": TENSOR_BYTES,
+        "examples.safetensors": TENSOR_BYTES,
+        "config.json": TEXT_BYTES,
+        "schema.json": TEXT_BYTES,
+        "recipe.json": TEXT_BYTES,
+        "history.jsonl": TEXT_BYTES,
+        "metrics.json": TEXT_BYTES,
+        "README.md": TEXT_BYTES,
+    },
+    format=FORMAT,
+    error=ModelFileError,
+    remedy="Copy the folder again, or fit the model again.",
+)
 
 
 @final
@@ -83,18 +86,6 @@ class SavedModel:
 
 
 @final
-class _File(pydantic.BaseModel, extra="forbid", frozen=True):
-    bytes: int
-    sha256: str
-
-
-@final
-class _Manifest(pydantic.BaseModel, extra="forbid", frozen=True):
-    format: int
-    files: dict[str, _File]
-
-
-@final
 class _Config(pydantic.BaseModel, extra="forbid", frozen=True):
     format: Literal[1]
     model: DenseConfig
@@ -120,7 +111,7 @@ def model_folder(folder: str | os.PathLike[str]) -> AbstractContextManager[Path]
         InputError: when `folder` holds anything but a model; found before the work begins.
         ResourceError: when the place cannot be written; what was there stays.
     """
-    return atomic_folder(folder, replaces=(MANIFEST, *FILES))
+    return atomic_folder(folder, replaces=KIND.names)
 
 
 def write_model(staging: Path, saved: SavedModel) -> None:
@@ -154,8 +145,7 @@ def write_model(staging: Path, saved: SavedModel) -> None:
     lines = [json.dumps(row) + "\n" for row in saved.history]
     (staging / "history.jsonl").write_text("".join(lines), encoding="utf-8")
     (staging / "README.md").write_text(model_card(saved), encoding="utf-8")
-    files = {name: _File(bytes=(staging / name).stat().st_size, sha256=sha256(staging / name)) for name in FILES}
-    (staging / MANIFEST).write_bytes(_manifest_bytes(_Manifest(format=FORMAT, files=files)))
+    seal(staging, KIND)
 
 
 def load_model(folder: str | os.PathLike[str]) -> SavedModel:
@@ -169,22 +159,22 @@ def load_model(folder: str | os.PathLike[str]) -> SavedModel:
     path = Path(folder)
     if not path.is_dir():
         raise ModelFileError(f"{path} is not a model folder. Make one with: layerwise fit DATA -o {path}")
-    _check_files(path)
+    content = read_sealed(path, KIND)
     try:
-        config = _Config.model_validate_json((path / "config.json").read_bytes())
-        schema = Schema.from_json(_read_json(path / "schema.json"))
-        model = _load_weights(path, config.model)
-        baseline = safetensors.torch.load((path / "baseline.safetensors").read_bytes())
+        config = _Config.model_validate_json(content["config.json"])
+        schema = Schema.from_json(json.loads(content["schema.json"]))
+        model = _model(path, config.model, content["model.safetensors"])
+        baseline = safetensors.torch.load(content["baseline.safetensors"])
         components = PrincipalComponents(baseline["components"], baseline["center"], baseline["variances"])
         return SavedModel(
             model,
             schema,
             components,
             settings=config.settings,
-            recipe=_read_json(path / "recipe.json"),
-            history=[json.loads(line) for line in (path / "history.jsonl").read_text("utf-8").splitlines()],
-            metrics=_read_json(path / "metrics.json"),
-            examples=safetensors.torch.load((path / "examples.safetensors").read_bytes()),
+            recipe=json.loads(content["recipe.json"]),
+            history=[json.loads(line) for line in content["history.jsonl"].splitlines()],
+            metrics=json.loads(content["metrics.json"]),
+            examples=safetensors.torch.load(content["examples.safetensors"]),
             environment=config.environment,
         )
     except ModelFileError:
@@ -234,65 +224,7 @@ def model_card(saved: SavedModel) -> str:
     return "\n".join(lines)
 
 
-def _manifest_bytes(manifest: _Manifest) -> bytes:
-    """The one way to write a manifest, with the digest of its own content, so that any changed bit shows."""
-    body = json.dumps(manifest.model_dump(), indent=1, sort_keys=True)
-    digest = hashlib.sha256(body.encode()).hexdigest()
-    return (json.dumps({"manifest": json.loads(body), "sha256": digest}, indent=1, sort_keys=True) + "\n").encode()
-
-
-def _check_files(path: Path) -> None:
-    manifest = _read_manifest(path)
-    if manifest.format > FORMAT:
-        raise ModelFileError(
-            f"{path}: format {manifest.format} is newer than {FORMAT}, the newest that layerwise {__version__} "
-            "reads. Update layerwise."
-        )
-    if set(manifest.files) != set(FILES):
-        names = ", ".join(sorted(set(manifest.files) ^ set(FILES)))[:200]
-        raise ModelFileError(f"{path}: the manifest must list {len(FILES)} known files; it differs in: {names}.")
-    for name, expected in manifest.files.items():
-        size = _regular_size(path / name)
-        if size != expected.bytes:
-            raise ModelFileError(f"{path / name}: has {size} bytes, not {expected.bytes}. Copy the folder again.")
-        if not name.endswith(".safetensors") and size > TEXT_BYTES:
-            raise ModelFileError(f"{path / name}: {size} bytes are more than any model needs; not read.")
-        if sha256(path / name) != expected.sha256:
-            raise ModelFileError(f"{path / name}: its content was changed (SHA-256 differs). Copy the folder again.")
-
-
-def _read_manifest(path: Path) -> _Manifest:
-    size = _regular_size(path / MANIFEST)
-    if size > MANIFEST_BYTES:
-        raise ModelFileError(f"{path / MANIFEST}: {size} bytes are too many for a manifest; not read.")
-    data = (path / MANIFEST).read_bytes()
-    try:
-        content = json.loads(data)["manifest"]
-        known_format = isinstance(content["format"], int) and content["format"] > FORMAT
-        manifest = _Manifest(format=content["format"], files={}) if known_format else _Manifest.model_validate(content)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelFileError(f"{path / MANIFEST}: is damaged. Copy the folder again.") from error
-    if not known_format and data != _manifest_bytes(manifest):
-        raise ModelFileError(f"{path / MANIFEST}: its content was changed. Copy the folder again.")
-    return manifest
-
-
-def _regular_size(path: Path) -> int:
-    try:
-        status = path.lstat()
-    except OSError as error:
-        raise ModelFileError(f"{path}: is missing. Copy the folder again, or fit the model again.") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise ModelFileError(f"{path}: must be a plain file, not a link, folder or device.")
-    return status.st_size
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_bytes())
-
-
-def _load_weights(path: Path, config: DenseConfig) -> Dense:
-    data = (path / "model.safetensors").read_bytes()
+def _model(path: Path, config: DenseConfig, data: bytes) -> Dense:
     # Before anything of the described size is made: the description must fit the file that is there.
     if config.least_bytes() > len(data):
         raise ModelFileError(f"{path}: config.json describes a larger model than model.safetensors holds.")
