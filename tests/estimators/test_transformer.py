@@ -415,4 +415,4 @@ def test_a_data_sets_own_test_rows_judge():
     draw = np.random.default_rng(0)
     test = Table.from_array(draw.normal(size=(25, 3)))
     encoder = DeepAutoencoder(2, **FAST).fit(Table.from_array(draw.normal(size=(100, 3)), test=test))
-    assert encoder.metrics_["rows"] == 25
+    assert (encoder.metrics_["rows"], encoder.metrics_["held_out"]) == (25, "test rows")

@@ -220,7 +220,7 @@ def test_nothing_at_all_is_a_page() -> None:
             "PCA reconstructs these rows exactly",
         ),
         ({"held_out": "training rows"}, "error on the rows it was trained on"),
-        ({"held_out": "test"}, "own test split"),
+        ({"held_out": "test rows"}, "own test split"),
     ],
 )
 def test_verdict_in_words(changes: dict[str, Any], words: str) -> None:

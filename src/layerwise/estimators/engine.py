@@ -49,7 +49,7 @@ def train(
         make: gives a model that is ready for training on the given rows.
         recipe: makes the phases for a number of training rows.
         schema: of the rows.
-        parts: "train", "validation" and "held_out" rows; the last two may be empty.
+        parts: "train", "validation" and "held_out" rows, of which the last two may be empty; perhaps "test" rows.
         run: seed, device, watchers and history; with `folds` the epochs are chosen by cross-validation.
     """
     training, validation = parts["train"], parts["validation"]
@@ -69,7 +69,11 @@ def train(
             watch=watch,
             history=run.history,
         )
-    judged, what = (parts["held_out"], "held-out rows") if len(parts["held_out"]) else (training, "training rows")
+    what, judged = "held-out rows", parts["held_out"]
+    if "test" in parts:
+        what, judged = "test rows", parts["test"]
+    elif not len(judged):
+        what, judged = "training rows", training
     known = PrincipalComponents.fit(training, model.code)
     metrics, examples = judge(model, known, judged, schema=schema, what=what)
     return Trained(model, known, phases, run.history, metrics, examples)

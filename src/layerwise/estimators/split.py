@@ -89,7 +89,7 @@ def schema_of(table: Table, split: Split, *, scaling: Scaling | Literal["auto"])
 
 
 def parts_of(schema: Schema, table: Table, split: Split) -> dict[str, Rows]:
-    """The encoded "train", "validation" and "held_out" rows; the last from the table's own test split if it has one."""
+    """The encoded "train", "validation" and "held_out" rows, and "test" rows where the table has a test split."""
     rows = schema.encode(table)
     parts = {name: rows.take(index) for name, index in vars(split).items()}
-    return parts if table.test is None else {**parts, "held_out": schema.encode(table.test)}
+    return parts if table.test is None else {**parts, "test": schema.encode(table.test)}

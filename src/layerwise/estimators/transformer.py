@@ -283,7 +283,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             ResourceError: when the place cannot be written.
         """
         check_is_fitted(self)
-        saved, source = self.saved(), f"{self.metrics_.get('held_out', 'rows')} of the training data"
+        saved, source = self.saved(), f"{self.metrics_.get('held_out', 'rows')} of the data it was fitted to"
         if X is not None:
             table = self._table(X, reset=False)
             rows = self._encode(table)

@@ -9,7 +9,7 @@ from layerwise.report.words import as_float, count, percent, plural, ratio, shor
 __all__ = ["summary", "unseen"]
 
 _MEASURED = {
-    "test": "rows of the data set's own test split, which it has not seen",
+    "test rows": "rows of the data set's own test split, which it has not seen",
     "held-out rows": "rows that were held out of the training",
     "given rows": "given rows, of which it may have seen some in training",
     "training rows": "rows it was trained on, as there were too few to hold any out: they flatter it",
@@ -46,7 +46,7 @@ def summary(data: ReportData) -> Section | None:
 def unseen(data: ReportData) -> str:
     """The rows the numbers were measured on, as part of a sentence.
 
-    >>> unseen(ReportData("", "", metrics={"held_out": "test"}))
+    >>> unseen(ReportData("", "", metrics={"held_out": "test rows"}))
     'rows it has not seen'
     """
     known = {"training rows": "the rows it was trained on", "given rows": "the given rows"}
