@@ -326,6 +326,15 @@ def test_labels_keep_their_names(tmp_path):
     assert set(report_data(loaded.saved(), title="", source="").labels) <= {"old", "young"}
 
 
+@pytest.fixture
+def control_c():
+    """Ctrl-C as in a terminal, whatever the tests were started with."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("control_c")
 def test_interruption_keeps_the_best_fold(monkeypatch):
     import layerwise.estimators.transformer as module
 
@@ -350,6 +359,7 @@ def test_interruption_keeps_the_best_fold(monkeypatch):
     assert encoder.metrics_["ratio_to_pca"] < 0.9
 
 
+@pytest.mark.usefixtures("control_c")
 def test_interruption_keeps_a_fitted_estimator(monkeypatch, caplog):
     import layerwise.estimators.transformer as module
 
