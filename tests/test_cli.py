@@ -150,6 +150,34 @@ def test_the_corruption_is_a_setting(run, pairs, corruption):
     assert json.loads(out)["recipe"][0]["corruption"] == corruption
 
 
+def model_files(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in ("model.safetensors", "metrics.json", "recipe.json")}
+
+
+@pytest.mark.parametrize("rows", [200, 1200], ids=["cross-validation", "validation"])
+def test_the_same_command_goes_on(run, tmp_path, rows):
+    messy(rows).to_csv("t.csv", index=False)
+    fit = ["fit", "t.csv", "--code", 2, "--hidden", 6, "--epochs", 3]
+    assert run(*fit, "-o", "whole")[0] == 0
+    words = [*fit, "-o", "m", "--checkpoint", "run", "--every-steps", 4]
+    ended = subprocess.run(
+        [sys.executable, "-c", SLOW, "15", "late", *map(str, words)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 143, ended.stderr
+    assert model_files(Path("m")) != model_files(Path("whole"))
+    assert run(*words)[0] == 0
+    assert model_files(Path("m")) == model_files(Path("whole"))
+    # Once more, from the end; and from the beginning.
+    for more in ([], ["--fresh"]):
+        assert run(*words, *more)[0] == 0
+        assert model_files(Path("m")) == model_files(Path("whole"))
+    code, _, error = run(*words, "--seed", 5, "--quiet")
+    assert code == 1
+    assert one_line(error)
+    assert "holds another run" in error
+    assert "--fresh" in error
+
+
 def test_settings_from_a_file(run, tmp_path):
     messy().to_csv("t.csv", index=False)
     Path("recipe.toml").write_text("lr = 0.25\npatience = 3\n")
@@ -261,6 +289,9 @@ WRONG_USE = {
     "epochs": ["fit", "t.csv", "--epochs", "0", "-o", "m"],
     "batch size": ["fit", "t.csv", "--batch-size", "0", "-o", "m"],
     "seed": ["fit", "t.csv", "--seed", "-1", "-o", "m"],
+    "every": ["fit", "t.csv", "--checkpoint", "c", "--every", "soon", "-o", "m"],
+    "every nothing": ["fit", "t.csv", "--checkpoint", "c", "--every", "0s", "-o", "m"],
+    "every step": ["fit", "t.csv", "--checkpoint", "c", "--every-steps", "0", "-o", "m"],
     "codes ending": ["fit", "t.csv", "--codes", "codes.xls", "-o", "m"],
     "codes folder": ["fit", "t.csv", "--codes", ".", "-o", "m"],
     "report folder": ["fit", "t.csv", "--report", ".", "-o", "m"],
@@ -452,7 +483,8 @@ class Bar:
     def __enter__(self): return self
     def __exit__(self, *details): return None
     def __call__(self, event):
-        if event.event == "step" and event.step == 5:
+        first = "fold 2" in event.phase or "fold" not in event.phase
+        if event.event == "step" and event.step == 5 and (when != "late" or first):
             signal.raise_signal(number)
             if when == "twice": signal.raise_signal(number)
 

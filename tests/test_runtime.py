@@ -8,7 +8,7 @@ from layerwise.errors import InputError
 from layerwise.models import Dense
 from layerwise.optim import FirstOrder
 from layerwise.runtime import MULTIPLICATIONS_PER_THREAD
-from layerwise.training import Objective, Phase, TensorRows, fit
+from layerwise.training import History, Objective, Phase, TensorRows, fit
 from tests.cases import normal
 
 
@@ -37,7 +37,7 @@ def test_threads_are_given_back_after_a_failure(four_threads):
             Dense(3, code=2),
             TensorRows(normal(9, 3)),
             [Phase("train", Objective(), FirstOrder(lr=0.1), 1)],
-            watch=[inspect],
+            history=History(watch=[inspect]),
             runtime=Runtime("cpu"),
         )
     assert torch.get_num_threads() == 4

@@ -90,6 +90,12 @@ def fit(
         typer.Option("--set", help="An argument of the recipe, like --set lr=0.001 or noise=0.1; may be repeated."),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML or JSON file of recipe arguments.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Keep the state of training in this folder; the same command goes on from it.")
+    ] = None,
+    every: Annotated[str, typer.Option(help="The time between two checkpoints, like 60s, 5m or 1h.")] = "60s",
+    every_steps: Annotated[int | None, typer.Option(min=1, help="The steps between them, instead.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what the checkpoint folder holds.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the recipe and stop.")] = False,
     codes: Annotated[Path | None, typer.Option(help="Also write the code of every row here.")] = None,
     report: Annotated[Path | None, typer.Option(help="Also write a report page here.")] = None,
@@ -113,6 +119,7 @@ def fit(
         device=device,
         precision=precision,
         recipe=commands.recipe_settings(settings or [], config),
+        checkpoint=commands.checkpoint_settings(checkpoint, every, every_steps, fresh),
         codes=codes,
         report=report,
         progress=not quiet,

@@ -17,13 +17,14 @@ from layerwise.files import check_file
 from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
 from layerwise.recipes import Setting, default, default_arguments
 from layerwise.storage import model_folder, write_model
-from layerwise.training import History, Recipe, describe
+from layerwise.training import Checkpoint, History, Recipe, describe
 
 __all__ = [
     "DataOptions",
     "FitOptions",
     "FitResult",
     "as_table",
+    "checkpoint_settings",
     "dry_run",
     "evaluate",
     "fit",
@@ -75,6 +76,7 @@ class FitOptions:
     device: str = "auto"
     precision: str = "auto"
     recipe: dict[str, Any] = field(default_factory=dict)
+    checkpoint: Checkpoint | None = None
     codes: Path | None = None
     report: Path | None = None
     progress: bool = True
@@ -159,6 +161,26 @@ def recipe_settings(pairs: Sequence[str], config: Path | None) -> dict[str, Any]
     return default_arguments(settings)
 
 
+def checkpoint_settings(folder: Path | None, every: str, every_steps: int | None, fresh: bool) -> Checkpoint | None:
+    """Where and how often the state is kept.
+
+    Raises:
+        InputError: for a time like "soon".
+
+    >>> checkpoint_settings(Path("run"), "5m", None, False).every_seconds
+    300.0
+    """
+    if folder is None:
+        return None
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    unit = units.get(every[-1:].lower())
+    try:
+        seconds = float(every if unit is None else every[:-1]) * (unit or 1.0)
+    except ValueError as error:
+        raise InputError(f"--every must be a time like 60s, 5m or 1h; got {every!r}.") from error
+    return Checkpoint(folder, seconds, every_steps, fresh)
+
+
 def _number(text: str, pair: str) -> Any:
     if text.lower() == "none":
         return None
@@ -199,7 +221,7 @@ def fit(options: FitOptions) -> FitResult:
     with model_folder(options.output) as staging:
         table = options.source.read()
         history = History(staging / "history.jsonl")
-        estimator.fit(table, history=history)
+        estimator.fit(table, history=history, checkpoint=options.checkpoint)
         estimator.ignored_ = (*options.source.drop, *([options.source.label] if options.source.label else []))
         write_model(staging, estimator.saved())
     if options.codes is not None:
@@ -207,7 +229,8 @@ def fit(options: FitOptions) -> FitResult:
     if options.report is not None:
         report(options.output, None, output=options.report, device=options.device)
     if history.signal:
-        logger.warning("wrote %s with these weights.", options.output)
+        more = "" if options.checkpoint is None else " The same command goes on from here."
+        logger.warning("wrote %s with these weights.%s", options.output, more)
     return FitResult(estimator.metrics_, summary(estimator.metrics_), history.signal)
 
 

@@ -11,6 +11,7 @@ from layerwise.data import Rows
 from layerwise.models import Dense
 from layerwise.runtime import Runtime
 from layerwise.training import (
+    Checkpoint,
     EpochEnd,
     Event,
     History,
@@ -18,7 +19,6 @@ from layerwise.training import (
     PhaseStart,
     Recipe,
     StopPhase,
-    Watcher,
     fit,
 )
 
@@ -36,16 +36,20 @@ class Run:
     Arguments:
         seed: of everything random in training.
         runtime: device and precision.
-        watch: functions that see every event.
-        history: where the events are kept.
+        history: where the events are kept and who watches them.
         folds: of the cross-validation which chooses the epochs; 0 for none.
+        checkpoint: where the state is kept, in a folder for each training of the run; None for nowhere.
     """
 
     seed: int = 0
     runtime: Runtime = Runtime()
-    watch: tuple[Watcher, ...] = ()
     history: History = field(default_factory=History)
     folds: int = 0
+    checkpoint: Checkpoint | None = None
+
+    def part(self, name: str) -> Checkpoint | None:
+        """The checkpoints of one training of the run."""
+        return None if self.checkpoint is None else self.checkpoint.part(name)
 
 
 @final
@@ -58,12 +62,12 @@ class EndAfter:
 
     def __init__(self, epochs: Sequence[int]) -> None:
         self.epochs = list(epochs)
-        self.phase = -1
+        self.phase = 0
 
     def __call__(self, event: Event) -> None:
         """Look at an event."""
         if isinstance(event, PhaseStart):
-            self.phase += 1
+            self.phase = event.number
             if self.epochs[self.phase] == 0:
                 raise StopPhase("training did not help in cross-validation")
         elif isinstance(event, EpochEnd) and event.epoch >= self.epochs[self.phase]:
@@ -126,8 +130,8 @@ def choose_epochs(
             validation=validation,
             seed=run.seed,
             runtime=run.runtime,
-            watch=run.watch,
             history=run.history,
+            checkpoint=run.part(f"fold-{fold + 1}"),
         )
         found = [_curve(run.history.rows[before:], phase) for phase in phases]
         left = _share(found)

@@ -53,10 +53,10 @@ def train(
         run: seed, device, watchers and history; with `folds` the epochs are chosen by cross-validation.
     """
     training, validation = parts["train"], parts["validation"]
-    phases, watch, model = recipe(len(training)), run.watch, None
+    phases, model = recipe(len(training)), None
     if run.folds:
         epochs, model = choose_epochs(make, training, recipe, run)
-        watch = (*watch, EndAfter(epochs))
+        run.history.watch = (*run.history.watch, EndAfter(epochs))
     if model is None:
         model = make(training)
         fit(
@@ -66,8 +66,8 @@ def train(
             validation=validation if len(validation) else None,
             seed=run.seed,
             runtime=run.runtime,
-            watch=watch,
             history=run.history,
+            checkpoint=run.part("train"),
         )
     what, judged = "held-out rows", parts["held_out"]
     if "test" in parts:

@@ -1,10 +1,11 @@
 """The deep autoencoder as a scikit-learn transformer."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, final
 
 import numpy as np
@@ -31,7 +32,7 @@ from layerwise.recipes import Setting, default
 from layerwise.report import write_report
 from layerwise.runtime import Precision, Runtime
 from layerwise.storage import SavedModel, environment, load_model, plain, save_model
-from layerwise.training import Constant, History, Phase, ProgressBar, Recipe, Schedule, Watcher, describe, fit
+from layerwise.training import Checkpoint, Constant, History, Phase, ProgressBar, Recipe, Schedule, describe, fit
 
 __all__ = ["DeepAutoencoder"]
 
@@ -135,16 +136,26 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None, *, history: History | None = None) -> "DeepAutoencoder":
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        history: History | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    ) -> "DeepAutoencoder":
         """Learn from rows.
 
         Arguments:
             X: array, frame or `layerwise.data.Table`, shape (rows, columns), NaN where missing.
             y: ignored.
             history: takes the events of training as they come, for instance into a file.
+            checkpoint: a folder, or a `Checkpoint`, in which the state of training is kept: the same call goes on from
+                it, whatever ended the one before, and gives the same bits. It needs a `random_state`.
 
         Raises:
             InputError: for fewer than two rows, or data and arguments that do not fit.
+            CheckpointError: when the folder belongs to another run or is in use.
             TrainingDiverged: when the loss stops being finite.
         """
         check_arguments(self.get_params(deep=False))
@@ -160,8 +171,11 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             return self.model_ if going_on else self._fresh(schema, rows, seed=seed)
 
         with ExitStack() as stack:
-            watch: tuple[Watcher, ...] = (stack.enter_context(ProgressBar()),) if self.verbose else ()
-            run = Run(seed, Runtime(self.device, self.precision), watch, history or History(), folds=folds)
+            history = history or History()
+            if self.verbose:
+                history.watch = (*history.watch, stack.enter_context(ProgressBar()))
+            kept = None if checkpoint is None else stack.enter_context(self._kept(checkpoint, schema))
+            run = Run(seed, Runtime(self.device, self.precision), history, folds, kept)
             trained = train(make, partial(self._recipe, schema), schema=schema, parts=parts, run=run)
         self._take(schema, trained.model)
         self.components_, self.recipe_, self.history_ = trained.components, describe(trained.recipe), trained.history
@@ -359,6 +373,16 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _split(self, table: Table, *, seed: int, folds: bool = True) -> tuple[Split, int]:
         return divide(table, self.validation_fraction, test_fraction=self.test_fraction, seed=seed, folds=folds)
+
+    @contextmanager
+    def _kept(self, checkpoint: str | os.PathLike[str] | Checkpoint, schema: Schema) -> Iterator[Checkpoint]:
+        """The checkpoints of a fit, locked."""
+        if self.random_state is None:
+            raise InputError("checkpoint needs a random_state: without one another seed is drawn every time.")
+        choice = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(Path(checkpoint))
+        choice = replace(choice, about={"columns": {column.name: column.kind for column in schema.columns}})
+        with choice.locked():
+            yield choice
 
     def _check_same_shape(self, schema: Schema) -> None:
         wanted, present = self._plan().model(schema, rows=0, seed=0).widths, self.model_.widths

@@ -3,7 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol, final, runtime_checkable
 
 import torch
@@ -17,7 +17,7 @@ from layerwise.models.base import Autoencoder, Pass, Stochastic
 from layerwise.randomness import generator, key
 from layerwise.runtime import Runtime
 
-__all__ = ["Optimizer", "Problem", "Stepper", "Terms", "TermsFunction"]
+__all__ = ["NonFinite", "Optimizer", "Problem", "Stepper", "Terms", "TermsFunction"]
 
 Terms = dict[str, Tensor]
 
@@ -114,7 +114,7 @@ class Problem:
     def hessian_product(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
         """The Hessian of the loss times a flat vector, exact (Pearlmutter 1994)."""
         with self._leaves() as leaves:
-            slope = _gradients(self.loss(leaves), leaves, create_graph=True)
+            slope = _gradients(_total(self._evaluate(leaves, exact=True)[1]), leaves, create_graph=True)
             product = _gradients(slope @ vector, leaves)
         return self.flat(self._averaged(self.split(product)))
 
@@ -127,11 +127,12 @@ class Problem:
         directly. Positive semi-definite where the loss is convex in z. Source: Schraudolph 2002, section 3.
         """
         with self._leaves() as leaves:
-            run, _ = self._evaluate(leaves)
+            run, _ = self._evaluate(leaves, exact=True)
             outputs = [z for z in _tensors(run) if z.requires_grad]
             cut = {id(z): z.detach().requires_grad_() for z in outputs}
             severed = _replaced(run, cut)
-            slope = _gradients(_total(self._evaluate(leaves, severed)[1]), [*cut.values(), *leaves], create_graph=True)
+            terms = self._evaluate(leaves, severed, exact=True)[1]
+            slope = _gradients(_total(terms), [*cut.values(), *leaves], create_graph=True)
             unique = list({id(z): z for z in outputs}.values())
             through = torch.cat([_jacobian_product(unique, leaves, vector), vector])
             curved = _gradients(slope @ through, [*cut.values(), *leaves]) if slope.requires_grad else slope * 0
@@ -148,11 +149,14 @@ class Problem:
         pieces = vector.split([p.numel() for p in self.parameters])
         return tuple(piece.view_as(p) for piece, p in zip(pieces, self.parameters, strict=True))
 
-    def _evaluate(self, parameters: Sequence[Tensor] | None, run: Pass | None = None) -> tuple[Pass, Terms]:
+    def _evaluate(
+        self, parameters: Sequence[Tensor] | None, run: Pass | None = None, *, exact: bool = False
+    ) -> tuple[Pass, Terms]:
         for module in self._noisy:
             module.noise_key = key(self.noise, 2)
         arguments = (self.input, self.batch, self.progress, run)
-        with self.runtime.autocast():
+        # Curvature is not computed in bfloat16: conjugate gradients would follow its rounding.
+        with nullcontext() if exact else self.runtime.autocast():
             if parameters is None:
                 run = self.part(self.input)
                 return run, self.objective.terms(run, self.batch, self.part, progress=self.progress)
@@ -177,12 +181,21 @@ class Problem:
         return self.split(total[:-1] / total[-1])
 
 
+@final
+class NonFinite(ArithmeticError):
+    """A number of a step is not finite; its text says which."""
+
+
 class Stepper(ABC):
     """An optimizer at work: it holds the state and moves the parameters of one part."""
 
     @abstractmethod
     def step(self, problem: Problem, *, rate: float = 1.0) -> Terms:
-        """Improve one problem; gives the terms before the step. `rate` scales the step, for schedules."""
+        """Improve one problem; gives the terms before the step. `rate` scales the step, for schedules.
+
+        Raises:
+            NonFinite: where a gradient that is not finite would otherwise leave the weights as they are.
+        """
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:

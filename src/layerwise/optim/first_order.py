@@ -86,7 +86,10 @@ class _FirstOrderStepper(Stepper):
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        self.optimizer.state.clear()
+        found: dict[int, dict[str, Tensor]] = {}
         for key, value in state.items():
             number, _, name = key.partition(".")
-            self.optimizer.state[self.parameters[int(number)]][name] = value.clone()
+            found.setdefault(int(number), {})[name] = value.clone()
+        # torch knows which of them belong to the parameter's device.
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": found, "param_groups": groups})

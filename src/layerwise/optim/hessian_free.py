@@ -1,5 +1,6 @@
 """A small Hessian-free optimizer: Gauss-Newton products, conjugate gradients, Levenberg-Marquardt damping."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.errors import InputError
-from layerwise.optim.base import Optimizer, Problem, Stepper, Terms
+from layerwise.optim.base import NonFinite, Optimizer, Problem, Stepper, Terms
 
 __all__ = ["HessianFree", "conjugate_gradient"]
 
@@ -53,12 +54,16 @@ class _HessianFreeStepper(Stepper):
         with torch.enable_grad():
             terms, gradients = problem.gradient()
         slope, before = problem.flat(gradients), float(torch.stack(list(terms.values())).sum())
-        tolerance = self.choice.tolerance * float(slope.norm())
+        size = float(slope.norm())
+        if not math.isfinite(size):
+            if math.isfinite(before):
+                raise NonFinite("the gradient")
+            return terms
         direction = conjugate_gradient(
             lambda v: problem.gauss_newton_product(v) + self.damping * v,
             -slope,
             iterations=self.choice.iterations,
-            tolerance=tolerance,
+            tolerance=self.choice.tolerance * size,
         )
         curvature = problem.gauss_newton_product(direction)
         promised = float(slope @ direction + 0.5 * direction @ curvature)

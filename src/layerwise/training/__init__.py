@@ -1,5 +1,6 @@
 """When: objectives, phases and the loop."""
 
+from layerwise.training.checkpoint import Checkpoint
 from layerwise.training.describe import describe
 from layerwise.training.history import (
     EpochEnd,
@@ -7,6 +8,7 @@ from layerwise.training.history import (
     History,
     PhaseEnd,
     PhaseStart,
+    RollBack,
     StepEnd,
     StopPhase,
     Watcher,
@@ -20,6 +22,7 @@ from layerwise.training.schedule import Constant, Cosine, OneCycle, Schedule, St
 
 __all__ = [
     "Block",
+    "Checkpoint",
     "Constant",
     "Cosine",
     "EpochEnd",
@@ -32,6 +35,7 @@ __all__ = [
     "PhaseStart",
     "ProgressBar",
     "Recipe",
+    "RollBack",
     "Schedule",
     "StepDecay",
     "StepEnd",

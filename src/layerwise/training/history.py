@@ -3,12 +3,12 @@
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-__all__ = ["EpochEnd", "Event", "History", "PhaseEnd", "PhaseStart", "StepEnd", "StopPhase", "Watcher"]
+__all__ = ["EpochEnd", "Event", "History", "PhaseEnd", "PhaseStart", "RollBack", "StepEnd", "StopPhase", "Watcher"]
 
 INTERRUPTED = "interrupted"
 
@@ -16,12 +16,16 @@ INTERRUPTED = "interrupted"
 @final
 @dataclass(frozen=True)
 class PhaseStart:
-    """A phase begins: its name, the number of its epochs and of its steps in each, and its rows."""
+    """A phase begins: its name and place in the recipe, its epochs, the steps in each, and its rows.
+
+    A run that goes on begins its phase again for the watchers, but not for the history.
+    """
 
     phase: str
     epochs: int
     steps: int
     rows: int
+    number: int = 0
     event: str = "start"
 
 
@@ -70,7 +74,21 @@ class PhaseEnd:
     event: str = "phase"
 
 
-Event = PhaseStart | StepEnd | EpochEnd | PhaseEnd
+@final
+@dataclass(frozen=True)
+class RollBack:
+    """Something stopped being finite: the phase goes on from after step `to`, with `factor` of the rate."""
+
+    phase: str
+    epoch: int
+    step: int
+    to: int
+    factor: float
+    cause: str
+    event: str = "rollback"
+
+
+Event = PhaseStart | StepEnd | EpochEnd | PhaseEnd | RollBack
 Watcher = Callable[[Event], None]
 """Sees every event of a run; it may raise `StopPhase`, and nothing else."""
 
@@ -86,6 +104,7 @@ class History:
 
     Arguments:
         path: a file to which each row is added as one line of JSON when it comes; None keeps them in memory only.
+        watch: functions that see every event, and may end the phase by raising `StopPhase`.
 
     Attributes:
         rows: the events that were kept, as plain values.
@@ -97,23 +116,37 @@ class History:
     'epochs done'
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, watch: Sequence[Watcher] = ()) -> None:
         self.rows: list[dict[str, Any]] = []
+        self.watch = tuple(watch)
         self.path = None if path is None else Path(path)
         self.signal = 0
         self._stride = 1
 
     def record(self, event: Event) -> None:
-        """Keep an event; of a long phase's steps only few."""
+        """Keep an event, of a long phase's steps only few, and show it to the watchers."""
         if isinstance(event, PhaseStart):
             self._stride = max(1, event.epochs * event.steps // 1000)
-        if isinstance(event, StepEnd) and event.step % self._stride:
-            return
-        row = dataclasses.asdict(event)
-        self.rows.append(row)
+        if not isinstance(event, StepEnd) or event.step % self._stride == 0:
+            self._keep([dataclasses.asdict(event)])
+        for watcher in self.watch:
+            watcher(event)
+
+    def resume(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Take up the rows of an earlier process."""
+        self._keep(rows)
+
+    def again(self, start: PhaseStart) -> None:
+        """Tell the watchers in which phase a run goes on; the row is there already."""
+        self._stride = max(1, start.epochs * start.steps // 1000)
+        for watcher in self.watch:
+            watcher(start)
+
+    def _keep(self, rows: Sequence[dict[str, Any]]) -> None:
+        self.rows.extend(rows)
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+                file.writelines(json.dumps(row) + "\n" for row in rows)
 
     def phases(self) -> list[dict[str, Any]]:
         """The rows which say how each phase ended."""

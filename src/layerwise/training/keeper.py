@@ -1,8 +1,9 @@
 """The weights that a phase leaves behind: the best on the validation rows, averaged over steps where asked."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +64,25 @@ class Keeper:
     def restore(self) -> None:
         """Put the best state back into the part."""
         self.part.load_state_dict(self._best)
+
+    def numbers(self) -> dict[str, Any]:
+        """What `take_up` needs beside the tensors, as plain values."""
+        best = self.best_value if math.isfinite(self.best_value) else None
+        return {"best_value": best, "best_epoch": self.best_epoch, "steps": self._steps}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The best state and the average; not copies."""
+        averages = {f"average.{number}": value for number, value in enumerate(self._average)}
+        return {**{f"best.{name}": value for name, value in self._best.items()}, **averages}
+
+    def take_up(self, numbers: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `numbers` and `tensors` gave."""
+        best = numbers["best_value"]
+        self.best_value, self.best_epoch = float("inf") if best is None else best, numbers["best_epoch"]
+        self._steps = numbers["steps"]
+        self._best = {name: tensors[f"best.{name}"].clone() for name in self._best}
+        for number, value in enumerate(self._average):
+            value.copy_(tensors[f"average.{number}"])
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.part.state_dict().items()}

@@ -1,0 +1,291 @@
+"""The one loop: a phase at work."""
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from layerwise.data import Batch, Source
+from layerwise.errors import TrainingDiverged
+from layerwise.models.base import Autoencoder
+from layerwise.optim.base import NonFinite, Problem
+from layerwise.randomness import generator, key
+from layerwise.runtime import Runtime
+from layerwise.training.checkpoint import Saved, State
+from layerwise.training.faults import first_layer, guilty_rows, not_finite
+from layerwise.training.history import (
+    INTERRUPTED,
+    EpochEnd,
+    History,
+    PhaseEnd,
+    PhaseStart,
+    RollBack,
+    StepEnd,
+    StopPhase,
+)
+from layerwise.training.interrupt import StopFlag
+from layerwise.training.keeper import Keeper
+from layerwise.training.phase import Phase
+
+__all__ = ["PhaseRun", "Run"]
+
+logger = logging.getLogger(__name__)
+
+EVALUATION_ROWS = 1024
+RETRIES = 3
+# Steps between two states to roll back to, at the least; they are taken between epochs.
+REMEMBERED = 32
+
+
+@final
+@dataclass(frozen=True)
+class Run:
+    """What all phases of a run share; `earlier` rows of the history are not of this run."""
+
+    model: Autoencoder
+    data: Source
+    validation: Source | None
+    seed: int
+    runtime: Runtime
+    history: History
+    flag: StopFlag
+    saved: Saved | None = None
+    earlier: int = 0
+
+    def save(self, values: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Write a checkpoint, where they are wanted: the model with what is given."""
+        if self.saved is not None:
+            weights = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+            self.saved.save(State(values, {**weights, **tensors}, self.history.rows[self.earlier :]))
+
+
+@final
+class _Fault(Exception):
+    """Something is not finite: what, and in which rows of the data."""
+
+    def __init__(self, cause: str, rows: Tensor) -> None:
+        super().__init__(cause)
+        self.cause, self.rows = cause, rows
+
+
+@final
+class PhaseRun:
+    """A phase at work: all that it needs from one step to the next.
+
+    Attributes:
+        epoch: the present one, from 1; 0 before the first.
+        step: how many of its steps are done.
+        done: how many steps of the phase are done.
+        failures: how often something was not finite; each halves the rate.
+    """
+
+    def __init__(self, run: Run, phase: Phase, number: int) -> None:
+        self.run, self.phase, self.number = run, phase, number
+        self.part = phase.view.part(run.model)
+        self.stepper = phase.optimizer.start(self.part)
+        self.keeper = Keeper(self.part, phase.average)
+        self.steps = _steps(len(run.data), phase.batch_size)
+        self.started = time.perf_counter()
+        self.epoch = self.step = self.done = self.closed = self.failures = 0
+        self.sums: dict[str, float] = {}
+        self.problem: Problem | None = None
+        self.parameters = {name: parameter.detach() for name, parameter in self.part.named_parameters()}
+
+    @property
+    def multiplications(self) -> int:
+        """Of one pass over one batch, about: each weight once for each row."""
+        weights = sum(parameter.numel() for parameter in self.part.parameters())
+        return weights * math.ceil(len(self.run.data) / self.steps)
+
+    @property
+    def seconds(self) -> float:
+        """Since the phase began, without the time in which the run was ended."""
+        return time.perf_counter() - self.started
+
+    def complete(self, state: State | None) -> None:
+        """Train to the end of the phase: from its start, or from a state of it."""
+        reason = "epochs done"
+        try:
+            self._begin(state if state is not None and "epoch" in state.values else None)
+            while self.epoch <= self.phase.epochs:
+                self._heed()
+                try:
+                    self._take_steps()
+                    self._close_epoch()
+                except _Fault as fault:
+                    self._roll_back(fault)
+                    continue
+                self._next_epoch()
+        except StopPhase as stop:
+            reason = str(stop)
+        if self.done > self.closed:
+            self._close_epoch()
+        self.keeper.restore()
+        epochs = self.epoch if self.step else max(0, self.epoch - 1)
+        self.run.history.record(PhaseEnd(self.phase.name, reason, epochs, self.keeper.best_epoch, self.seconds))
+
+    def _begin(self, state: State | None) -> None:
+        start = PhaseStart(self.phase.name, self.phase.epochs, self.steps, len(self.run.data), self.number)
+        logger.info("phase %d: %s", self.number + 1, self.phase)
+        if state is None:
+            self.run.history.record(start)
+            if self.run.validation is not None:
+                self._close_epoch()
+            self.epoch = 1
+        else:
+            self._take_up(state)
+            self.run.history.again(start)
+        self._remember()
+
+    def _take_steps(self) -> None:
+        self.part.train()
+        run, phase = self.run, self.phase
+        order = torch.randperm(len(run.data), generator=generator(run.seed, self.number, self.epoch))
+        # Evenly split, so that no batch is tiny: a single row has no batch statistics.
+        for index in order.tensor_split(self.steps)[self.step :]:
+            progress = self.done / (self.steps * phase.epochs)
+            problem = self._problem(index, key(run.seed, self.number, self.epoch, self.step, 0), progress)
+            rate = phase.schedule(progress) * 0.5**self.failures
+            try:
+                terms = self.stepper.step(problem, rate=rate)
+            except NonFinite as fault:
+                raise _Fault(f"{fault} is not finite", index) from fault
+            self.keeper.after_step()
+            self.done, self.step = self.done + 1, self.step + 1
+            values = {name: float(term) for name, term in terms.items()}
+            if cause := not_finite(values, self.parameters):
+                raise _Fault(cause, index)
+            for name, value in values.items():
+                self.sums[name] = self.sums.get(name, 0.0) + value * len(index) / len(run.data)
+            run.history.record(StepEnd(phase.name, self.epoch, self.done, values, rate, self.seconds))
+            if run.saved is not None and run.saved.due():
+                self._save()
+            self._heed()
+
+    def _heed(self) -> None:
+        """Stop when the user wants it, and keep the state from which to go on."""
+        if self.run.flag.signal:
+            self._save()
+            raise StopPhase(INTERRUPTED)
+
+    def _next_epoch(self) -> None:
+        patience = self.phase.stop.patience
+        if patience is not None and self.epoch - self.keeper.best_epoch >= patience:
+            raise StopPhase("early stopping")
+        self.epoch, self.step, self.sums = self.epoch + 1, 0, {}
+        if self.done - self.remembered.values["done"] >= REMEMBERED:
+            self._remember()
+
+    def _close_epoch(self) -> None:
+        self.closed = self.done
+        validation: dict[str, float] = {}
+        with self.keeper.averaged():
+            if self.run.validation is None:
+                # Nothing to choose by: the last weights are kept.
+                best = self.keeper.consider(-float(self.done), epoch=self.epoch, improvement=0.0)
+            else:
+                validation = self._validate(self.run.validation)
+                value = validation[self.phase.objective.fidelity.name]
+                best = self.keeper.consider(value, epoch=self.epoch, improvement=self.phase.stop.improvement)
+        ended = EpochEnd(self.phase.name, self.epoch, self.done, self.sums, validation, best, self.seconds)
+        self.run.history.record(ended)
+
+    def _validate(self, rows: Source) -> dict[str, float]:
+        self.part.eval()
+        means: dict[str, float] = {}
+        for index in torch.arange(len(rows)).split(EVALUATION_ROWS):
+            problem = Problem(self.part, self.phase.objective, self._fed(rows, index), runtime=self.run.runtime)
+            for name, term in problem.terms().items():
+                means[name] = means.get(name, 0.0) + float(term) * len(index) / len(rows)
+        return means
+
+    def _fed(self, source: Source, index: Tensor) -> Batch:
+        batch = source.batch(index)
+        device = self.run.runtime.torch_device
+        mask = None if batch.observed is None else batch.observed.to(device)
+        return self.phase.view.feed(self.run.model, Batch(batch.x.to(device), mask))
+
+    def _problem(self, index: Tensor, noise: int, progress: float) -> Problem:
+        batch = self._fed(self.run.data, index)
+        if self.problem is None:
+            self.problem = Problem(
+                self.part,
+                self.phase.objective,
+                batch,
+                corruption=self.phase.corruption,
+                noise=noise,
+                progress=progress,
+                runtime=self.run.runtime,
+            )
+        else:
+            self.problem = self.problem.on(batch, noise=noise, progress=progress)
+        return self.problem
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """All that decides what comes next, beside the model."""
+        values = {
+            "phase": self.number,
+            "epoch": self.epoch,
+            "step": self.step,
+            "done": self.done,
+            "closed": self.closed,
+            "failures": self.failures,
+            "sums": self.sums,
+            "seconds": self.seconds,
+            "keeper": self.keeper.numbers(),
+        }
+        tensors = {f"stepper.{name}": value for name, value in self.stepper.state().items()}
+        return values, {**tensors, **{f"keeper.{name}": value for name, value in self.keeper.tensors().items()}}
+
+    def _take_up(self, state: State) -> None:
+        values = state.values
+        self.run.model.load_state_dict(state.part("model"))
+        self.stepper.restore(state.part("stepper"))
+        self.keeper.take_up(values["keeper"], state.part("keeper"))
+        self.epoch, self.step, self.done = values["epoch"], values["step"], values["done"]
+        self.closed, self.failures, self.sums = values["closed"], values["failures"], dict(values["sums"])
+        self.started = time.perf_counter() - values["seconds"]
+
+    def _save(self) -> None:
+        self.run.save(*self._state())
+
+    def _remember(self) -> None:
+        values, tensors = self._state()
+        weights = {f"model.{name}": value for name, value in self.run.model.state_dict().items()}
+        self.remembered = State(values, {name: value.clone() for name, value in {**weights, **tensors}.items()}, [])
+
+    def _roll_back(self, fault: _Fault) -> None:
+        """Go back to the last good state and on with half the rate; give up when that has been tried three times.
+
+        Raises:
+            TrainingDiverged: names the phase, the epoch, the step, the term or the weights, the layer and the rows.
+        """
+        phase, epoch, step, failures = self.phase.name, self.epoch, self.done, self.failures + 1
+        self.part.eval()
+        layer = first_layer(self.part, self._fed(self.run.data, fault.rows).x)
+        seconds = self.seconds
+        self._take_up(self.remembered)
+        self.failures, self.started = failures, time.perf_counter() - seconds
+        batch = self._fed(self.run.data, fault.rows)
+        rows = guilty_rows(Problem(self.part, self.phase.objective, batch, runtime=self.run.runtime), fault.rows)
+        cause = fault.cause + (f", first in layer {layer!r}" if layer else "")
+        cause += f", with the training rows {', '.join(map(str, rows))}" if rows else ""
+        if failures > RETRIES:
+            self.keeper.restore()
+            raise TrainingDiverged(
+                f"phase {phase!r}, epoch {epoch}, step {step}: {cause}. Half the rate did not help {RETRIES} times. "
+                f"The weights of epoch {self.keeper.best_epoch} are kept. Lower the rate, or clip gradients."
+            )
+        factor = 0.5**failures
+        logger.warning("phase %r, step %d: %s; back to step %d, rate x %g.", phase, step, cause, self.done, factor)
+        self.run.history.record(RollBack(phase, epoch, step, self.done, factor, cause))
+
+
+def _steps(rows: int, batch_size: int) -> int:
+    """The batches of an epoch; none of a single row, unless that is what was asked for."""
+    steps = math.ceil(rows / batch_size)
+    return steps if batch_size == 1 else max(1, min(steps, rows // 2))
