@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 # Two test processes with one thread each are faster than the other way round.
 TESTS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
 
-.PHONY: demo test lint types tests format lock clean
+.PHONY: demo test lint types tests faults format lock clean
 
 demo: $(READY)
 	$(BIN)/layerwise fit sklearn:digits --code 8 -o demo/model
@@ -28,6 +28,10 @@ types: $(READY)
 # With `tests` alone: make tests ARGS="tests/data -k parquet"
 tests: $(READY)
 	$(TESTS) $(ARGS)
+
+# Every fault in full; writes docs/reliability.md.
+faults: $(READY)
+	LAYERWISE_FAULTS=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s tests/faults
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -1,5 +1,6 @@
 """What all tests share: runtime shape checks, one thread, real data where there are some, and a guard of randomness."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 
 # Before anything of layerwise is imported: shapes and types of arguments are then checked at every call. Not in the
 # estimators, whose constructors must take anything and leave the checking to `fit`.
+# Nor in the full set of faults, whose many processes would spend their time on it.
 CHECKED = ["corruptions", "data", "diagnostics", "models", "optim", "penalties", "recipes", "training"]
-jaxtyping.install_import_hook([f"layerwise.{part}" for part in CHECKED], "beartype.beartype")
+if os.environ.get("LAYERWISE_FAULTS") != "full":
+    jaxtyping.install_import_hook([f"layerwise.{part}" for part in CHECKED], "beartype.beartype")
 
 import torch  # noqa: E402
 

@@ -1,6 +1,7 @@
 """Writing that leaves either the old state or the new one, never half of it."""
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import os
@@ -80,9 +81,10 @@ def atomic_folder(path: str | os.PathLike[str], *, replaces: Collection[str] = (
             for entry in [*temporary.rglob("*"), temporary]:
                 _sync(entry)
             temporary.chmod(0o777 & ~_umask())
-            if target.exists():
+            if target.exists() and not _exchange(temporary, target):
                 target.replace(old)
-            temporary.replace(target)
+            if not target.exists():
+                temporary.replace(target)
             _sync(target.parent)
         finally:
             if old.exists() and not target.exists():
@@ -140,6 +142,17 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders change their places at once, so that at no instant one is missing; False where that cannot be."""
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError):
+        return False
+    done: int = rename(here, os.fsencode(one), here, os.fsencode(other), exchange)
+    return done == 0
 
 
 def _umask() -> int:

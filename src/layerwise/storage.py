@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,6 +40,7 @@ __all__ = [
 FORMAT = 1
 TEXT_BYTES = 512 * 1024 * 1024
 TENSOR_BYTES = 2**40
+HEADER_BYTES = 2**20
 KIND = Kind(
     {
         "model.safetensors": TENSOR_BYTES,
@@ -164,7 +166,9 @@ def load_model(folder: str | os.PathLike[str]) -> SavedModel:
         config = _Config.model_validate_json(content["config.json"])
         schema = Schema.from_json(json.loads(content["schema.json"]))
         model = _model(path, config.model, content["model.safetensors"])
-        baseline = safetensors.torch.load(content["baseline.safetensors"])
+        code, features = model.code, schema.n_features
+        wanted = {"components": (code, features), "center": (features,), "variances": (code,)}
+        baseline = _tensors(content["baseline.safetensors"], wanted)
         components = PrincipalComponents(baseline["components"], baseline["center"], baseline["variances"])
         return SavedModel(
             model,
@@ -174,12 +178,12 @@ def load_model(folder: str | os.PathLike[str]) -> SavedModel:
             recipe=json.loads(content["recipe.json"]),
             history=[json.loads(line) for line in content["history.jsonl"].splitlines()],
             metrics=json.loads(content["metrics.json"]),
-            examples=safetensors.torch.load(content["examples.safetensors"]),
+            examples=_tensors(content["examples.safetensors"], _example_shapes(code, features), partly=True),
             environment=config.environment,
         )
     except ModelFileError:
         raise
-    except (ValueError, KeyError, TypeError, safetensors.SafetensorError, RuntimeError) as error:
+    except (ValueError, KeyError, TypeError, safetensors.SafetensorError, RuntimeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelFileError(
             f"{path}: the model folder does not fit together: {reason}. Fit the model again."
@@ -228,7 +232,7 @@ def _model(path: Path, config: DenseConfig, data: bytes) -> Dense:
     # Before anything of the described size is made: the description must fit the file that is there.
     if config.least_bytes() > len(data):
         raise ModelFileError(f"{path}: config.json describes a larger model than model.safetensors holds.")
-    tensors = safetensors.torch.load(data)
+    tensors = _tensors(data)
     model = Dense.from_config(config)
     wanted = {name: (tuple(value.shape), value.dtype) for name, value in model.state_dict().items()}
     found = {name: (tuple(value.shape), value.dtype) for name, value in tensors.items()}
@@ -238,6 +242,34 @@ def _model(path: Path, config: DenseConfig, data: bytes) -> Dense:
     model.load_state_dict(tensors)
     model.eval()
     return model
+
+
+def _example_shapes(code: int, features: int) -> dict[str, tuple[int | None, ...]]:
+    rows = {f"rows.{name}": (None, features) for name in ("input", "reconstruction", "pca", "observed")}
+    return {"codes": (None, code), "error": (None,), "labels": (None,), "rows.error": (None,), **rows}
+
+
+def _tensors(
+    data: bytes, shapes: Mapping[str, tuple[int | None, ...]] | None = None, *, partly: bool = False
+) -> dict[str, Tensor]:
+    """The tensors of a file; with `shapes` these and no others, None being any size; `partly` lets some be missing.
+
+    Raises:
+        ValueError: for a header too long for any model, or other names or shapes.
+    """
+    header = int.from_bytes(data[:8], "little")
+    if header > HEADER_BYTES:
+        raise ValueError(f"a header of {header:,} bytes is longer than any model needs")
+    tensors = safetensors.torch.load(data)
+    if shapes is None:
+        return tensors
+    if not tensors.keys() <= shapes.keys() or (not partly and len(tensors) < len(shapes)):
+        raise ValueError(f"tensors must be {', '.join(shapes)}; found {', '.join(sorted(tensors))}")
+    for name, value in tensors.items():
+        wanted = shapes[name]
+        if value.dim() != len(wanted) or any(w not in (None, n) for w, n in zip(wanted, value.shape, strict=True)):
+            raise ValueError(f"{name} must have the shape {wanted}; found {tuple(value.shape)}")
+    return tensors
 
 
 def plain(value: Any) -> Any:
