@@ -31,7 +31,7 @@ ESTIMATOR_ARGUMENTS = 20
 REPEATED_LINES = 6
 REPEATED_SHARE = 0.05
 
-BOTTOM = {"errors", "files", "manifest", "randomness", "runtime"}
+BOTTOM = {"errors", "files", "manifest", "memory", "randomness", "runtime"}
 PARTS = BOTTOM | {"data", "corruptions", "models", "penalties", "constraints", "optim"}
 # What each folder or file of the package may import beside itself. The package's own __init__ is an index of names:
 # it may import all of them, and nothing may import it.
@@ -39,6 +39,7 @@ ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
     "manifest": {"errors", "files"},
+    "memory": set(),
     "randomness": {"errors"},
     "runtime": {"errors"},
     "data": BOTTOM,

@@ -186,7 +186,7 @@ def test_npz(tmp_path: Path) -> None:
 
 
 def test_more_than_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrays, "_memory", lambda: 100)
+    monkeypatch.setattr(arrays, "free_memory", lambda: 100)
     refused(npy(tmp_path / "t.npy"), "of memory", error=ResourceError)
 
 

@@ -50,6 +50,8 @@ def in_child(work: Callable[[], None], *, kill_after: float | None = None) -> in
         try:
             work()
             os._exit(0)
+        except SystemExit as end:
+            os._exit(int(end.code or 0))
         except BaseException as error:
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
             os._exit(1)

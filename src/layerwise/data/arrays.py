@@ -2,7 +2,6 @@
 
 import io
 import math
-import os
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +14,7 @@ from layerwise.data.arrow import raw_from_arrow
 from layerwise.data.damage import damage, one_line
 from layerwise.data.table import Origin, Raw, Table
 from layerwise.errors import InputError, ResourceError
+from layerwise.memory import free_memory
 
 __all__ = ["check_size", "from_numpy", "objects", "read_npy", "read_npz"]
 
@@ -109,13 +109,14 @@ def check_size(shape: tuple[int, ...], itemsize: int, source: str) -> None:
 
     Raises:
         InputError: beyond 2**40 cells.
-        ResourceError: beyond the machine's memory.
+        ResourceError: beyond the memory that is free.
     """
     cells = math.prod(shape)
     if cells > MOST_CELLS:
         raise InputError(f"{source}: at most 2**40 cells can be read; its header says {' x '.join(map(str, shape))}.")
-    if cells * itemsize > (memory := _memory()):
-        needed = f"needs {cells * itemsize / 1e9:,.0f} GB of memory; there are {memory / 1e9:,.0f} GB"
+    free = free_memory()
+    if free is not None and cells * itemsize > free:
+        needed = f"needs {cells * itemsize / 1e9:,.1f} GB of memory; {free / 1e9:,.1f} GB are free"
         raise ResourceError(f"{source}: {needed}. Take fewer rows.")
 
 
@@ -123,14 +124,6 @@ def _missing(value: Any) -> bool:
     # pandas' own marks are known by name, since pandas need not be there.
     unknown = type(value).__name__ in ("NAType", "NaTType")
     return value is None or unknown or (isinstance(value, float) and math.isnan(value))
-
-
-def _memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        # Not every system tells; then the limit on cells is the only one.
-        return 8 * MOST_CELLS
 
 
 def _check_header(file: IO[bytes] | io.BufferedIOBase, size: int, path: Path) -> tuple[int, ...]:

@@ -155,4 +155,4 @@ class History:
     @property
     def interrupted(self) -> bool:
         """Whether the run was ended by the user."""
-        return any(row["reason"] == INTERRUPTED for row in self.phases())
+        return self.signal != 0 or any(row["reason"] == INTERRUPTED for row in self.phases())

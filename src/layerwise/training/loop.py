@@ -56,6 +56,7 @@ def fit(
 
     Raises:
         InputError: for no rows, or a phase whose part the model does not have.
+        ResourceError: when a phase does not fit the memory; names a batch size that would.
         CheckpointError: when the folder belongs to another run, or another process uses it.
         TrainingDiverged: when a number is not finite for the fourth time; names phase, step, term, layer and rows.
 
@@ -97,10 +98,11 @@ def _go_through(run: Run, recipe: Recipe) -> None:
         with run.runtime.threads(work.multiplications):
             work.complete(state if number == first else None)
         if run.flag.signal:
-            run.history.signal = run.flag.signal
             logger.warning("interrupted in phase %r: the best weights so far are kept.", recipe[number].name)
             break
         run.save({"phase": number + 1}, {})
+    # Also one that came when all was done: the caller must not go on as if nothing had been said.
+    run.history.signal = run.flag.signal
 
 
 def _identity(run: Run, recipe: Recipe) -> dict[str, Any]:

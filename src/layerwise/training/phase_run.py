@@ -30,6 +30,7 @@ from layerwise.training.history import (
 from layerwise.training.interrupt import StopFlag
 from layerwise.training.keeper import Keeper
 from layerwise.training.phase import Phase
+from layerwise.training.resources import check_memory, memory_needed
 
 __all__ = ["PhaseRun", "Run"]
 
@@ -212,6 +213,7 @@ class PhaseRun:
     def _problem(self, index: Tensor, noise: int, progress: float) -> Problem:
         batch = self._fed(self.run.data, index)
         if self.problem is None:
+            self._check_memory(batch)
             self.problem = Problem(
                 self.part,
                 self.phase.objective,
@@ -224,6 +226,14 @@ class PhaseRun:
         else:
             self.problem = self.problem.on(batch, noise=noise, progress=progress)
         return self.problem
+
+    def _check_memory(self, batch: Batch) -> None:
+        self.part.eval()
+        with torch.no_grad(), self.run.runtime.autocast():
+            one = self.part(batch.x[:1])
+        self.part.train()
+        needed = memory_needed(self.run.model, self.part, one)
+        check_memory(self.phase.name, needed, len(batch.x), self.run.runtime.torch_device)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """All that decides what comes next, beside the model."""
