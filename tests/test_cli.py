@@ -258,6 +258,18 @@ def test_unusable_tables_get_one_line(run, tmp_path, case):
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_several_findings_are_counted(run):
+    frame = messy()
+    frame["x"] = np.inf
+    frame["y"] = np.inf
+    frame.to_csv("t.csv", index=False)
+    code, _, error = run("fit", "t.csv", "-o", "m")
+    assert code == 2
+    assert one_line(error)
+    assert "'x'" in error
+    assert "And 1 more finding: -v lists them." in error
+
+
 @pytest.mark.parametrize(("make", "words"), [(broken_png, ["bad.png"]), (two_sizes, ["5.png", "6.png"])])
 def test_unusable_pictures_get_one_line(run, tmp_path, make, words):
     make(tmp_path / "pictures")

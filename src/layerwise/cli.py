@@ -253,8 +253,12 @@ def _run(verbose: bool) -> int:
         return _fail(error.format_message().rstrip(".") + ". See layerwise --help.", error.exit_code)
     except LayerwiseError as error:
         if verbose:
-            logging.getLogger(__name__).info("details", exc_info=True)
-        return _fail(str(error), 2 if isinstance(error, InputError) else 1)
+            logging.getLogger(__name__).info("%s", error, exc_info=True)
+        if isinstance(error, InputError):
+            first, more = error.findings[0], len(error.findings) - 1
+            also = f" And {more} more finding{'s' * (more > 1)}: -v lists them." if more else ""
+            return _fail(first + also, 2)
+        return _fail(str(error), 1)
     except BrokenPipeError:
         # The reader of our output left; a second complaint at exit is not wanted either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

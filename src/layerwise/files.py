@@ -89,8 +89,9 @@ def atomic_folder(path: str | os.PathLike[str], *, replaces: Collection[str] = (
         finally:
             if old.exists() and not target.exists():
                 old.replace(target)
-            shutil.rmtree(old, ignore_errors=True)
-            shutil.rmtree(temporary, ignore_errors=True)
+            # Twice, since what made the work fail may make the removal fail as well.
+            for left in (old, temporary, old, temporary):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def check_file(path: str | os.PathLike[str]) -> None:

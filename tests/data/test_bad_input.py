@@ -318,3 +318,33 @@ def test_no_permission(tmp_path: Path) -> None:
         (tmp_path / name).write_text("secret")
         (tmp_path / name).chmod(0)
         refused(tmp_path / name, "Permission denied", error=ResourceError)
+
+
+def spoiled(columns: int) -> pd.DataFrame:
+    """An infinity in row 3 of every column."""
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(30, columns))).add_prefix("c")
+    frame.iloc[3] = np.inf
+    return frame
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(1, 1), (2, 2), (10, 10), (11, 10), (500, 10)])
+def test_all_findings_come_in_one_error(columns: int, lines: int) -> None:
+    frame = spoiled(columns)
+    schema = Schema.fit(read(spoiled(columns).replace(np.inf, 0.5)))
+    for work in (lambda: Schema.fit(read(frame)), lambda: schema.encode(read(frame))):
+        with pytest.raises(InputError) as told:
+            work()
+        text = str(told.value).splitlines()
+        assert len(text) == lines
+        assert len(told.value.findings) == columns
+        assert all(f"column 'c{i}'" in line and "row 3" in line for i, line in enumerate(told.value.findings))
+        if columns > lines:
+            assert text[-1] == f"... and {columns - lines + 1} more like these."
+
+
+def test_different_findings_are_all_told() -> None:
+    frame = pd.DataFrame({"size": [1.0, np.inf, 3.0] * 10, "name": [f"n{i}" for i in range(30)], "fine": range(30)})
+    frame["mixed"] = [*map(str, range(29)), "many"]
+    with pytest.raises(InputError) as told:
+        Schema.fit(read(frame))
+    assert [line.split("column ")[1].split()[0] for line in told.value.findings] == ["'size'", "'name'", "'mixed'"]

@@ -19,6 +19,7 @@ from layerwise.data.levels import level_codes
 from layerwise.data.numbers import LARGEST, numbers
 from layerwise.data.rows import Bytes, Codes, Floats, Store
 from layerwise.data.table import Raw, Table
+from layerwise.errors import Findings
 
 __all__ = ["Cells", "encoded", "encoded_pixels", "refuse_unbounded"]
 
@@ -89,19 +90,24 @@ def refuse_unbounded(table: Table) -> None:
         return
     if array is not None and max(np.fmax.reduce(array, axis=None), -np.fmin.reduce(array, axis=None)) < LARGEST:
         return
+    findings = Findings()
     for i in range(len(table.names)):
-        numbers(table.column(i))
+        with findings.collected():
+            numbers(table.column(i))
+    findings.tell()
 
 
 def _floats(table: Sequence[Cells]) -> Floats:
     values = np.empty((len(table[0].raw.values), len(table)), dtype=np.float32)
-    complete = True
+    complete, findings = True, Findings()
     for j, (column, _, raw) in enumerate(table):
         assert isinstance(column, Numeric | Binary)
-        x = column.scaled(raw)
-        # A sum is NaN when any cell is, and needs no mask.
-        complete = complete and not np.isnan(np.sum(x))
-        values[:, j] = x
+        with findings.collected():
+            x = column.scaled(raw)
+            # A sum is NaN when any cell is, and needs no mask.
+            complete = complete and not np.isnan(np.sum(x))
+            values[:, j] = x
+    findings.tell()
     return Floats(np.array([cells.start for cells in table]), values, complete)
 
 

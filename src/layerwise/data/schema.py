@@ -13,7 +13,7 @@ from layerwise.data.encoding import Cells, encoded, encoded_pixels, refuse_unbou
 from layerwise.data.fitting import Scaling, check_scaling, fit_column, fit_pixels, is_picture
 from layerwise.data.rows import Rows
 from layerwise.data.table import Table, listing
-from layerwise.errors import InputError, ModelFileError
+from layerwise.errors import Findings, InputError, ModelFileError
 
 __all__ = ["Block", "Scaling", "Schema"]
 
@@ -80,9 +80,12 @@ class Schema:
             return _with_means(Schema((fit_pixels(table, scaling=scaling),), table.named), table)
         chosen = set() if categories == "auto" else {table.index(name) for name in categories}
         kind: Scaling = "standard" if scaling == "auto" else scaling
-        columns = tuple(
-            fit_column(table.column(i), scaling=kind, categorical=i in chosen) for i in range(len(table.names))
-        )
+        found, findings = [], Findings()
+        for i in range(len(table.names)):
+            with findings.collected():
+                found.append(fit_column(table.column(i), scaling=kind, categorical=i in chosen))
+        findings.tell()
+        columns = tuple(found)
         constant = [column.name for column in columns if isinstance(column, Constant)]
         if len(constant) == len(columns):
             raise table.origin.error("at least one column must vary; every column is constant or empty.")

@@ -166,15 +166,16 @@ class Saved:
             "history.jsonl": "".join(json.dumps(row) + "\n" for row in state.history).encode(),
         }
         folder = self.choice.folder
+        # A number is never used twice: where the disk failed late, its folder may be there.
+        self.number += 1
         try:
-            with atomic_folder(folder / f"{self.number + 1:06d}") as staging:
+            with atomic_folder(folder / f"{self.number:06d}") as staging:
                 for name, data in content.items():
                     (staging / name).write_bytes(data)
                 seal(staging, KIND)
         except ResourceError as error:
             logger.warning("no checkpoint: %s", error)
         else:
-            self.number += 1
             for name in _numbers(folder)[:-KEPT]:
                 shutil.rmtree(folder / name, ignore_errors=True)
         # From here, so that saving takes no more than its share of the time however long it takes.
