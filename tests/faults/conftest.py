@@ -13,7 +13,7 @@ FULL = os.environ.get("LAYERWISE_FAULTS") == "full"
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 HEAD = """# Reliability
 
-What `make faults` saw on its last full run. Each test draws its instants from a seed that is printed.
+What `make faults` saw last. Each test draws its instants from a seed that is printed.
 
 | fault | seen |
 |---|---|
@@ -31,6 +31,10 @@ class Faults:
         """How many are tried."""
         return full if FULL else quick
 
+    def seconds(self, limit: float) -> float:
+        """A limit of time, which is one only where nothing else runs."""
+        return limit if FULL else 600.0
+
     def record(self, what: str, seen: str) -> None:
         """Keep a figure for the page."""
         sys.stdout.write(f"{what}: {seen}\n")
@@ -44,5 +48,8 @@ def faults() -> Iterator[Faults]:
     sys.stdout.write(f"LAYERWISE_SEED={chosen.seed}\n")
     yield chosen
     if FULL and chosen.rows:
-        lines = [f"| {what} | {seen} |" for what, seen in sorted(chosen.rows)]
-        PAGE.write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
+        # Where only some were run, the others keep their lines.
+        before = PAGE.read_text("utf-8").removeprefix(HEAD).splitlines() if PAGE.exists() else []
+        rows = {line.split(" | ")[0]: line for line in before}
+        rows |= {f"| {what}": f"| {what} | {seen} |" for what, seen in chosen.rows}
+        PAGE.write_text(HEAD + "".join(f"{rows[name]}\n" for name in sorted(rows)), encoding="utf-8")

@@ -86,7 +86,7 @@ def test_signals(tmp_path, faults, monkeypatch, moment):
             assert in_child(command) == 0
             wanted = wanted or weights(folder)
             assert weights(folder) == wanted
-    assert slowest < 5
+    assert slowest < faults.seconds(5)
     faults.record(
         f"Signals while {moment}", f"{count} of {count} with the right code and equal afterwards; {slowest:.1f} s"
     )
