@@ -30,7 +30,7 @@ from layerwise.models import (
     softplus,
     tanh,
 )
-from layerwise.optim import FirstOrder, HessianFree, Optimizer
+from layerwise.optim import ConjugateGradient, FirstOrder, HessianFree, Optimizer
 from layerwise.penalties import (
     L1,
     Discrete,
@@ -181,6 +181,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "RMSprop": FirstOrder(torch.optim.RMSprop, lr=0.02),
     "Adagrad": FirstOrder(torch.optim.Adagrad, lr=0.2),
     "HessianFree": HessianFree(),
+    "ConjugateGradient": ConjugateGradient(),
 }
 
 # With values at the beginning, at a quarter, at half and at the end.

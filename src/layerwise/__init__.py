@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from layerwise.estimators import DeepAutoencoder
     from layerwise.models import Dense, Layer
-    from layerwise.optim import FirstOrder, HessianFree, Problem
+    from layerwise.optim import ConjugateGradient, FirstOrder, HessianFree, Problem
     from layerwise.runtime import Runtime
     from layerwise.training import History, Objective, Phase, fit
 
@@ -27,6 +27,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError",
+    "ConjugateGradient",
     "DeepAutoencoder",
     "Dense",
     "FirstOrder",
@@ -68,7 +69,7 @@ _HOMES = {
     ),
     "estimators": ("DeepAutoencoder",),
     "models": ("Dense", "Layer"),
-    "optim": ("FirstOrder", "HessianFree", "Problem"),
+    "optim": ("ConjugateGradient", "FirstOrder", "HessianFree", "Problem"),
     "runtime": ("Runtime",),
     "training": ("History", "Objective", "Phase", "fit"),
 }

@@ -67,6 +67,11 @@ class Runtime:
         # torch also *emulates* bfloat16 on older processors, several times slower than float32.
         return self.torch_device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
+    @property
+    def ahead(self) -> int:
+        """How many steps may be begun before the numbers of one are looked at; a GPU would else wait for each."""
+        return 4 if self.torch_device.type == "cuda" else 0
+
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """The context in which a forward pass is computed."""
         if not self.mixed:

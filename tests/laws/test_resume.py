@@ -98,7 +98,7 @@ def test_every_optimizer_goes_on(tmp_path, optimizer, end):
 
 @pytest.mark.parametrize("runtime", [CPU, BF16], ids=["float32", "bf16"])
 @pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("optimizer", ["fused Adam", "HessianFree"])
+@pytest.mark.parametrize("optimizer", ["fused Adam", "HessianFree", "ConjugateGradient"])
 @pytest.mark.parametrize("noise", [None, GaussianNoise(0.5)], ids=["dropout", "denoising"])
 def test_noise_and_precision(tmp_path, optimizer, end, runtime, noise):
     phases = recipe(QUICK[optimizer], noise)

@@ -104,12 +104,20 @@ class Problem:
         """The sum of the terms, at other parameters where they are given; differentiable in these."""
         return _total(self._evaluate(parameters)[1])
 
-    def gradient(self) -> tuple[Terms, tuple[Tensor, ...]]:
-        """The terms and the gradient of their sum, one tensor for each parameter."""
-        terms = self._evaluate(None)[1]
+    def gradient(self, *, exact: bool = False) -> tuple[Terms, tuple[Tensor, ...]]:
+        """The terms and the gradient of their sum, one tensor for each parameter; in float32 where `exact`."""
+        terms = self._evaluate(None, exact=exact)[1]
         gradients = torch.autograd.grad(_total(terms), self.parameters, allow_unused=True)
         filled = tuple(torch.zeros_like(p) if g is None else g for p, g in zip(self.parameters, gradients, strict=True))
         return {name: term.detach() for name, term in terms.items()}, self._averaged(filled)
+
+    def at(self, vector: Float[Tensor, " parameters"]) -> tuple[Float[Tensor, ""], Float[Tensor, " parameters"]]:
+        """The loss and its gradient at other parameters, in float32 and without a graph: for line searches."""
+        with torch.enable_grad():
+            leaves = [piece.detach().requires_grad_() for piece in self.split(vector)]
+            loss = _total(self._evaluate(leaves, exact=True)[1])
+            gradient = _gradients(loss, leaves)
+        return loss.detach(), self.flat(self._averaged(self.split(gradient)))
 
     def hessian_product(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
         """The Hessian of the loss times a flat vector, exact (Pearlmutter 1994)."""
@@ -155,7 +163,7 @@ class Problem:
         for module in self._noisy:
             module.noise_key = key(self.noise, 2)
         arguments = (self.input, self.batch, self.progress, run)
-        # Curvature is not computed in bfloat16: conjugate gradients would follow its rounding.
+        # Neither curvature nor line searches are computed in bfloat16: they would follow its rounding.
         with nullcontext() if exact else self.runtime.autocast():
             if parameters is None:
                 run = self.part(self.input)

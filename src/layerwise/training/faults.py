@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -11,27 +11,55 @@ from layerwise.data import Batch
 from layerwise.models.base import Autoencoder
 from layerwise.optim.base import Problem
 
-__all__ = ["first_layer", "guilty_rows", "not_finite"]
+__all__ = ["StepNumbers", "first_layer", "guilty_rows"]
 
 SHOWN_ROWS = 5
 
 
-def not_finite(terms: Mapping[str, float], parameters: Mapping[str, Tensor]) -> str:
-    """Which term or which weights are not finite, in words; empty where all are.
+@final
+class StepNumbers:
+    """The terms of a step and the sum of each weight, on their way from the device.
 
-    A sum is finite only if each of its numbers is, and costs a fraction of looking at each.
+    A sum is finite only if each of its numbers is, and costs a fraction of looking at each. The copy from a GPU is
+    begun at once and waited for only when it is asked for, so that no step waits for the one before it.
 
-    >>> not_finite({"loss": 1.0}, {"weight": torch.tensor([1.0, torch.nan])})
-    "the weights 'weight' are not finite"
+    >>> numbers = StepNumbers({"loss": torch.tensor(1.0)}, {"weight": torch.tensor([1.0, torch.nan])})
+    >>> numbers.terms(), numbers.fault()
+    ({'loss': 1.0}, "the weights 'weight' are not finite")
     """
-    for name, term in terms.items():
-        if not math.isfinite(term):
-            return f"the term {name!r} is {term}"
-    sums = torch.stack([parameter.sum() for parameter in parameters.values()])
-    if math.isfinite(float(sums.sum())):
-        return ""
-    bad = [name for name, total in zip(parameters, sums.tolist(), strict=True) if not math.isfinite(total)]
-    return f"the weights {bad[0]!r} are not finite" if bad else ""
+
+    def __init__(self, terms: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> None:
+        self.term_names, self.names = list(terms), list(parameters)
+        sums = [parameter.sum() for parameter in parameters.values()]
+        self.numbers = torch.stack([*(term.reshape(()) for term in terms.values()), *sums])
+        self.arrived: torch.cuda.Event | None = None
+        if self.numbers.device.type == "cuda":
+            held = torch.empty_like(self.numbers, device="cpu", pin_memory=True)
+            self.numbers = held.copy_(self.numbers, non_blocking=True)
+            self.arrived = torch.cuda.Event()
+            self.arrived.record()
+
+    def terms(self) -> dict[str, float]:
+        """The terms by name."""
+        return dict(zip(self.term_names, self._values(), strict=False))
+
+    def fault(self) -> str:
+        """Which term or which weights are not finite, in words; empty where all are."""
+        values = self._values()
+        if math.isfinite(sum(values)):
+            return ""
+        for name, term in self.terms().items():
+            if not math.isfinite(term):
+                return f"the term {name!r} is {term}"
+        sums = zip(self.names, values[len(self.term_names) :], strict=True)
+        bad = [name for name, total in sums if not math.isfinite(total)]
+        return f"the weights {bad[0]!r} are not finite" if bad else ""
+
+    def _values(self) -> list[float]:
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        values: list[float] = self.numbers.tolist()
+        return values
 
 
 def first_layer(part: Autoencoder, x: Tensor) -> str:

@@ -1,10 +1,12 @@
 """The one loop: a phase at work."""
 
+import contextlib
 import logging
 import math
 import time
+from collections import deque
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -16,7 +18,7 @@ from layerwise.optim.base import NonFinite, Problem
 from layerwise.randomness import generator, key
 from layerwise.runtime import Runtime
 from layerwise.training.checkpoint import Saved, State
-from layerwise.training.faults import first_layer, guilty_rows, not_finite
+from layerwise.training.faults import StepNumbers, first_layer, guilty_rows
 from layerwise.training.history import (
     INTERRUPTED,
     EpochEnd,
@@ -65,12 +67,22 @@ class Run:
 
 
 @final
-class _Fault(Exception):
-    """Something is not finite: what, and in which rows of the data."""
+class _Step(NamedTuple):
+    """A step that is done, whose numbers may still be on their way; `number` is that within the phase."""
 
-    def __init__(self, cause: str, rows: Tensor) -> None:
+    number: int
+    rows: Tensor
+    rate: float
+    numbers: StepNumbers
+
+
+@final
+class _Fault(Exception):
+    """Something is not finite: what, in which step, and in which rows of the data."""
+
+    def __init__(self, cause: str, step: int, rows: Tensor) -> None:
         super().__init__(cause)
-        self.cause, self.rows = cause, rows
+        self.cause, self.step, self.rows = cause, step, rows
 
 
 @final
@@ -93,6 +105,7 @@ class PhaseRun:
         self.started = time.perf_counter()
         self.epoch = self.step = self.done = self.closed = self.failures = 0
         self.sums: dict[str, float] = {}
+        self.pending: deque[_Step] = deque()
         self.problem: Problem | None = None
         self.parameters = {name: parameter.detach() for name, parameter in self.part.named_parameters()}
 
@@ -123,6 +136,7 @@ class PhaseRun:
                 self._next_epoch()
         except StopPhase as stop:
             reason = str(stop)
+            self._settle()
         if self.done > self.closed:
             self._close_epoch()
         self.keeper.restore()
@@ -154,18 +168,38 @@ class PhaseRun:
             try:
                 terms = self.stepper.step(problem, rate=rate)
             except NonFinite as fault:
-                raise _Fault(f"{fault} is not finite", index) from fault
+                raise _Fault(f"{fault} is not finite", self.done, index) from fault
             self.keeper.after_step()
             self.done, self.step = self.done + 1, self.step + 1
-            values = {name: float(term) for name, term in terms.items()}
-            if cause := not_finite(values, self.parameters):
-                raise _Fault(cause, index)
-            for name, value in values.items():
-                self.sums[name] = self.sums.get(name, 0.0) + value * len(index) / len(run.data)
-            run.history.record(StepEnd(phase.name, self.epoch, self.done, values, rate, self.seconds))
+            self.pending.append(_Step(self.done, index, rate, StepNumbers(terms, self.parameters)))
+            self._look(run.runtime.ahead)
             if run.saved is not None and run.saved.due():
+                self._look()
                 self._save()
+            if run.flag.signal:
+                self._look()
             self._heed()
+        self._look()
+
+    def _look(self, ahead: int = 0) -> None:
+        """Record the steps of which more than `ahead` others have followed, if all their numbers are finite."""
+        while len(self.pending) > ahead:
+            step = self.pending.popleft()
+            if cause := step.numbers.fault():
+                raise _Fault(cause, step.number, step.rows)
+            terms = step.numbers.terms()
+            for name, value in terms.items():
+                self.sums[name] = self.sums.get(name, 0.0) + value * len(step.rows) / len(self.run.data)
+            self.run.history.record(StepEnd(self.phase.name, self.epoch, step.number, terms, step.rate, self.seconds))
+
+    def _settle(self) -> None:
+        """Look at the steps that were ahead of the one at which a watcher ended the phase."""
+        try:
+            while self.pending:
+                with contextlib.suppress(StopPhase):
+                    self._look()
+        except _Fault as fault:
+            self._roll_back(fault)
 
     def _heed(self) -> None:
         """Stop when the user wants it, and keep the state from which to go on."""
@@ -274,7 +308,8 @@ class PhaseRun:
         Raises:
             TrainingDiverged: names the phase, the epoch, the step, the term or the weights, the layer and the rows.
         """
-        phase, epoch, step, failures = self.phase.name, self.epoch, self.done, self.failures + 1
+        phase, epoch, step, failures = self.phase.name, self.epoch, fault.step, self.failures + 1
+        self.pending.clear()
         self.part.eval()
         layer = first_layer(self.part, self._fed(self.run.data, fault.rows).x)
         seconds = self.seconds
