@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from benchmarks import mnist, results, startup, tables
+from benchmarks import mnist, results, safety, startup, tables
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +21,11 @@ def results_are_left_alone(monkeypatch, tmp_path):
 def test_startup(capsys):
     startup.main(["--quick"])
     assert "import layerwise adds" in capsys.readouterr().out
+
+
+def test_safety(capsys):
+    safety.main(["--quick"])
+    assert "finite check" in capsys.readouterr().out
 
 
 def test_tables(tmp_path, capsys):

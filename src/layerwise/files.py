@@ -12,7 +12,9 @@ from pathlib import Path
 
 from layerwise.errors import InputError, ResourceError
 
-__all__ = ["atomic_file", "atomic_folder", "check_file", "sha256"]
+__all__ = ["atomic_file", "atomic_folder", "check_file", "check_room", "sha256"]
+
+ELSEWHERE = "Choose another place with -o, or make room there; what was there before is unchanged."
 
 
 @contextlib.contextmanager
@@ -39,12 +41,13 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         try:
-            yield temporary
-            _sync(temporary)
-            # mkstemp makes files private; a result is as public as any file the user makes.
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(target)
-            _sync(target.parent)
+            with _full_disk(target, temporary):
+                yield temporary
+                _sync(temporary)
+                # mkstemp makes files private; a result is as public as any file the user makes.
+                temporary.chmod(0o666 & ~_umask())
+                temporary.replace(target)
+                _sync(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -77,15 +80,16 @@ def atomic_folder(path: str | os.PathLike[str], *, replaces: Collection[str] = (
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         old = temporary.with_name(temporary.name + "-old")
         try:
-            yield temporary
-            for entry in [*temporary.rglob("*"), temporary]:
-                _sync(entry)
-            temporary.chmod(0o777 & ~_umask())
-            if target.exists() and not _exchange(temporary, target):
-                target.replace(old)
-            if not target.exists():
-                temporary.replace(target)
-            _sync(target.parent)
+            with _full_disk(target, temporary):
+                yield temporary
+                for entry in [*temporary.rglob("*"), temporary]:
+                    _sync(entry)
+                temporary.chmod(0o777 & ~_umask())
+                if target.exists() and not _exchange(temporary, target):
+                    target.replace(old)
+                if not target.exists():
+                    temporary.replace(target)
+                _sync(target.parent)
         finally:
             if old.exists() and not target.exists():
                 old.replace(target)
@@ -108,6 +112,24 @@ def check_file(path: str | os.PathLike[str]) -> None:
     with _disk_errors(target):
         nearest = next(parent for parent in target.parents if parent.exists())
         tempfile.TemporaryFile(dir=nearest).close()
+
+
+def check_room(path: str | os.PathLike[str], needed: int) -> None:
+    """See whether a file or folder of `needed` bytes fits beside `path`, before any of it is written.
+
+    Raises:
+        ResourceError: when fewer bytes are free; names both.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     check_room(Path(folder) / "a.txt", 1000)
+    """
+    target = Path(path).resolve()
+    nearest = next(parent for parent in target.parents if parent.exists())
+    free = shutil.disk_usage(nearest).free
+    if free < needed:
+        raise ResourceError(
+            f"cannot write {target}: {needed:,} bytes are needed and {free:,} bytes are free. {ELSEWHERE}"
+        )
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
@@ -164,6 +186,22 @@ def _umask() -> int:
 
 
 @contextlib.contextmanager
+def _full_disk(target: Path, temporary: Path) -> Iterator[None]:
+    """Tell a full disk, or a quota, from other errors while what it did hold is still there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        written = sum(entry.stat().st_size for entry in (temporary, *temporary.rglob("*")) if entry.is_file())
+        free = shutil.disk_usage(target.parent).free
+        raise ResourceError(
+            f"cannot write {target}: {error.strerror}; more than the {written:,} bytes written are needed and "
+            f"{free:,} bytes are free. {ELSEWHERE}"
+        ) from error
+
+
+@contextlib.contextmanager
 def _disk_errors(target: Path) -> Iterator[None]:
     try:
         yield
@@ -171,10 +209,4 @@ def _disk_errors(target: Path) -> Iterator[None]:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
-        free = ""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = f" ({shutil.disk_usage(target.parent).free:,} bytes free)"
-        raise ResourceError(
-            f"cannot write {target}: {reason}{free}. Choose another place with -o, or make room there; "
-            "what was there before is unchanged."
-        ) from error
+        raise ResourceError(f"cannot write {target}: {reason}. {ELSEWHERE}") from error

@@ -3,7 +3,9 @@
 import errno
 import os
 import random
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 import torch
 
 from layerwise import DeepAutoencoder
+from layerwise.data import Table
+from layerwise.data.write import write
 from layerwise.errors import ResourceError
 from layerwise.storage import load_model, save_model
 from layerwise.training import Checkpoint, fit
@@ -76,12 +80,51 @@ def test_saving_a_model_on_a_failing_disk(faults, old):
         if told:
             assert str(old) in told
             assert "\n" not in told
-            assert code not in (errno.ENOSPC, errno.EDQUOT) or "bytes free" in told
+            assert code not in (errno.ENOSPC, errno.EDQUOT) or "bytes are free" in told
         assert sorted(entry.name for entry in old.parent.iterdir()) == ["model", "other"], number
         # After the exchange of names the new one is there; before it, the old one.
         kept += state(old) in (wanted, digest(dict(saved.model.state_dict())))
     faults.record("Disk faults while saving a model", f"{kept} of {len(points)} readable, seed {faults.seed}")
     assert kept == len(points)
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a small disk needs the right to mount: {done.stderr.decode().strip()}")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_disk_that_is_full(small_disk, old, caplog):
+    whole = load_model(old)
+    save_model(small_disk / "m", whole)
+    wanted = state(small_disk / "m")
+    fuller = small_disk / "filling"
+    fuller.write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 8192))
+    with pytest.raises(ResourceError, match=r"more than the [\d,]+ bytes written are needed and [\d,]+ bytes are free"):
+        save_model(small_disk / "m", whole)
+    with pytest.raises(ResourceError, match=r"more than the [\d,]+ bytes written are needed"):
+        write(Table.from_array(np.zeros((10_000, 3))), small_disk / "codes.csv")
+    assert sorted(os.listdir(small_disk)) == ["filling", "m"]
+    assert state(small_disk / "m") == wanted
+    model, rows, validation, recipe, runtime = RUNS["fused Adam, float32"]()
+    fit(model, rows, recipe, validation=validation, runtime=runtime, checkpoint=small_disk / "run")
+    assert "bytes are needed and" in caplog.text
+    assert {name for name in os.listdir(small_disk / "run") if not name.isdigit()} == {"lock", "owner.json"}
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, old):
+    """Root may write everywhere, so that the folder is one of the kernel's."""
+    kernel = Path("/proc/1") if os.geteuid() == 0 else tmp_path
+    if kernel == tmp_path:
+        tmp_path.chmod(0o500)
+    with pytest.raises(ResourceError, match=f"cannot write {kernel}/m: .*Choose another place"):
+        save_model(kernel / "m", load_model(old))
+    tmp_path.chmod(0o700)
 
 
 def test_a_failing_disk_does_not_end_a_run(tmp_path, faults, caplog):

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import random
+import resource
 import shutil
 import struct
 import sys
@@ -43,6 +44,11 @@ def everything(folder: Path) -> str:
     return digest(tensors) + plain
 
 
+def peak() -> float:
+    """The most memory that this process ever had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def flip(data: bytes, chance: random.Random) -> bytes:
     place = chance.randrange(len(data))
     return data[:place] + bytes([data[place] ^ (1 << chance.randrange(8))]) + data[place + 1 :]
@@ -70,6 +76,7 @@ def test_damaged_folders(tmp_path, faults, whole):
     refused = same = changed = 0
     slowest = 0.0
     count = faults.number(quick=60, full=500)
+    before = peak()
     for number in range(count):
         folder = tmp_path / str(number)
         shutil.copytree(whole, folder)
@@ -86,11 +93,14 @@ def test_damaged_folders(tmp_path, faults, whole):
             changed += found != wanted
         slowest = max(slowest, time.perf_counter() - started)
         shutil.rmtree(folder)
+    grown = peak() - before
     seen = f"{count} folders: {refused} refused, {same} equal, {changed} silently changed; slowest {slowest:.2f} s"
+    seen += f", at most {grown:.0f} MB more memory"
     faults.record("Damaged model folders", f"{seen}, seed {faults.seed}")
     assert refused + same == count
     assert changed == 0
     assert slowest < faults.seconds(2)
+    assert grown < 256
 
 
 class Bomb:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from layerwise.data import Source
 from layerwise.errors import CheckpointError, InputError, ResourceError
-from layerwise.files import atomic_file, atomic_folder
+from layerwise.files import atomic_file, atomic_folder, check_room
 from layerwise.manifest import Kind, read_sealed, seal
 
 __all__ = ["Checkpoint", "Saved", "State", "fingerprint"]
@@ -168,8 +168,10 @@ class Saved:
         folder = self.choice.folder
         # A number is never used twice: where the disk failed late, its folder may be there.
         self.number += 1
+        target = folder / f"{self.number:06d}"
         try:
-            with atomic_folder(folder / f"{self.number:06d}") as staging:
+            check_room(target, sum(map(len, content.values())))
+            with atomic_folder(target) as staging:
                 for name, data in content.items():
                     (staging / name).write_bytes(data)
                 seal(staging, KIND)
