@@ -8,7 +8,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from layerwise.data import Batch
-from layerwise.models import Dense, Pass, Stochastic
+from layerwise.models import Dense, Dropout, Pass
 from layerwise.optim import Problem
 from layerwise.randomness import key
 from layerwise.training import Objective
@@ -31,8 +31,8 @@ def same(a: Pass, b: Pass) -> bool:
     return all(torch.equal(x, y) for x, y in zip(fields(a), fields(b), strict=True))
 
 
-def noisy(model: nn.Module) -> list[Stochastic]:
-    return [module for module in model.modules() if isinstance(module, Stochastic) and module.probability > 0]
+def noisy(model: nn.Module) -> list[Dropout]:
+    return [module for module in model.modules() if isinstance(module, Dropout) and module.probability > 0]
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:

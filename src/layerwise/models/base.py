@@ -28,8 +28,20 @@ class Pass(NamedTuple):
     natural: Tensor
 
 
-class Autoencoder(nn.Module, ABC):
-    """A map from input to code and one from code to reconstruction; it never computes a loss."""
+class Stochastic(nn.Module, ABC):
+    """A module that draws noise in training, from a key that is set for it and not from a stream.
+
+    So every evaluation of one problem sees the same noise, and a resumed run the same as an undisturbed one.
+    """
+
+    noise_key: int = 0
+
+
+class Autoencoder(Stochastic, ABC):
+    """A map from input to code and one from code to reconstruction; it never computes a loss.
+
+    It has a key for noise, since a penalty may need some (random probes), and a model may sample.
+    """
 
     @abstractmethod
     def encode(self, x: Float[Tensor, "batch *features"]) -> Float[Tensor, "batch code"]:
@@ -59,12 +71,3 @@ class Stacked(ABC):
     @abstractmethod
     def upto(self, index: int) -> Autoencoder:
         """The autoencoder of encoder layers 0 to `index` and the decoder layers that mirror them."""
-
-
-class Stochastic(nn.Module, ABC):
-    """A module that draws noise in training, from a key that is set for it and not from a stream.
-
-    So every evaluation of one problem sees the same noise, and a resumed run the same as an undisturbed one.
-    """
-
-    noise_key: int = 0
