@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
+from layerwise.data.datasets.known import Pictures
 from layerwise.data.table import Table
 
 __all__ = ["DataSet"]
@@ -22,6 +23,7 @@ class DataSet:
         licence: as stated by the source.
         origin: who made it, and where it comes from.
         load: reads it, from the given folder if any.
+        pictures: its training and its test pictures with their factors, where those are known.
     """
 
     name: str
@@ -30,3 +32,4 @@ class DataSet:
     licence: str
     origin: str
     load: Callable[[Path | None], Table] = field(repr=False)
+    pictures: Callable[[Path | None], tuple[Pictures, Pictures]] | None = field(default=None, repr=False)

@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import os
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -12,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.data.datasets.base import DataSet
+from layerwise.data.datasets.places import cache, folders
 from layerwise.data.idx import read_idx_array
 from layerwise.data.table import Origin, Table
 from layerwise.errors import InputError, ResourceError
 from layerwise.files import atomic_file, sha256
 
-__all__ = ["DATA_SETS"]
+__all__ = ["DATA_SETS", "digits"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,16 @@ SHA256 = {
 ROWS = {"train": 60_000, "t10k": 10_000}
 
 
+def digits(folder: Path | None) -> Table:
+    """MNIST, from the given folder if any.
+
+    Raises:
+        InputError: for files of another content.
+        ResourceError: where they are not found and cannot be downloaded.
+    """
+    return _load("mnist", folder)
+
+
 def _load(name: str, folder: Path | None) -> Table:
     test = _split(name, "t10k", folder, test=None)
     return _split(name, "train", folder, test=test)
@@ -65,31 +75,19 @@ def _array(name: str, file: str, shape: tuple[int, ...], folder: Path | None) ->
 
 
 def _found(name: str, file: str, folder: Path | None) -> Path:
-    folders = _folders(name, folder)
-    for place in folders:
+    searched = folders(name, folder)
+    for place in searched:
         # Packed or not, and as unpacked by tools that write a dot before the type.
         for spelling in (f"{file}.gz", file, file.replace("-idx", ".idx")):
             if (place / spelling).is_file():
                 return place / spelling
     if folder is not None and not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; --data-dir must hold the files of {name}.")
-    return _downloaded(name, f"{file}.gz", folders)
-
-
-def _folders(name: str, folder: Path | None) -> list[Path]:
-    given = [folder] if folder is not None else []
-    variable = os.environ.get("LAYERWISE_DATA")
-    given += [Path(variable)] if variable else []
-    return [place for base in given for place in (base, base / name)] + [_cache(name)]
-
-
-def _cache(name: str) -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "layerwise" / name
+    return _downloaded(name, f"{file}.gz", searched)
 
 
 def _downloaded(name: str, file: str, searched: list[Path]) -> Path:
-    target, url = _cache(name) / file, URLS[name] + file
+    target, url = cache(name) / file, URLS[name] + file
     logger.info("downloading %s", url)
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - the addresses are ours
