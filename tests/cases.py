@@ -19,6 +19,7 @@ from layerwise.models import (
     Maxout,
     Normalization,
     Orthogonal,
+    TopK,
     elu,
     gelu,
     identity,
@@ -33,11 +34,15 @@ from layerwise.models import (
 from layerwise.optim import ConjugateGradient, FirstOrder, HessianFree, Optimizer
 from layerwise.penalties import (
     L1,
+    Contraction,
     Discrete,
+    Emphasized,
     Fidelity,
+    HigherOrderContraction,
     KLSparsity,
     MixedFidelity,
     Penalty,
+    Revival,
     WeightDecay,
     clipped_squared_error,
     cross_entropy,
@@ -98,6 +103,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "softplus": softplus,
     "maxout:2": Maxout(2),
     "maxout:3": Maxout(3),
+    "topk:3": TopK(3),
 }
 
 INITIALIZERS: dict[str, Initializer] = {
@@ -136,6 +142,7 @@ MODELS: dict[str, Callable[[int], Dense]] = {
         Inputs(FEATURES, ((1, 4, 2),)), (4,), code=2, layer=Layer(tanh, tied=True), seed=seed
     ),
     "bounded code": lambda seed: Dense(FEATURES, (4,), code=2, layer=TANH, code_activation=sigmoid, seed=seed),
+    "sparse code": lambda seed: Dense(FEATURES, (4,), code=5, layer=TANH, code_activation=TopK(1), seed=seed),
     "sigmoid output": lambda seed: Dense(FEATURES, (4,), code=2, layer=SIGMOID, output=sigmoid, seed=seed),
     "bounds": bounded,
     **{
@@ -149,6 +156,8 @@ FIDELITIES: dict[str, Fidelity] = {
     "clipped squared error": clipped_squared_error,
     "cross entropy": cross_entropy,
     "mixed": MixedFidelity((YES_NO, CATEGORIES)),
+    "emphasized": Emphasized(squared_error),
+    "fully emphasized mixed": Emphasized(MixedFidelity((YES_NO, CATEGORIES)), others=0.0),
 }
 
 PENALTIES: dict[str, Penalty] = {
@@ -159,7 +168,17 @@ PENALTIES: dict[str, Penalty] = {
     "kl of the code": KLSparsity(0.1),
     "kl of alternate layers": KLSparsity(0.2, "alternate"),
     "weight decay": WeightDecay(),
+    "contraction": Contraction(probes=2),
+    "contraction by a probe": Contraction(),
+    "higher-order contraction": HigherOrderContraction(0.3, samples=2),
+    "revival": Revival(),
 }
+
+# Penalties that draw for each row: equal in another order only on average.
+DRAWN = {"contraction by a probe", "higher-order contraction"}
+# Penalties on what only some models have, or that batch statistics forbid.
+FOR_TOP_K = {"revival"}
+ASKING_TWICE = {"contraction", *DRAWN, *FOR_TOP_K}
 
 # From the level.
 CORRUPTIONS: dict[str, Callable[[float], Corruption]] = {

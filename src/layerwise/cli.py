@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn, final
 import typer
 
 from layerwise.errors import InputError, LayerwiseError
+from layerwise.terminal import VisibleFormatter, visible
 
 __all__ = ["app", "main"]
 
@@ -235,10 +236,11 @@ def main() -> None:
         if number.name in ("SIGINT", "SIGTERM", "SIGHUP") and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
     verbose = bool({"-v", "--verbose"} & set(sys.argv))
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(VisibleFormatter("layerwise: %(message)s"))
     logging.basicConfig(
         level=logging.INFO if verbose else logging.ERROR if "--quiet" in sys.argv else logging.WARNING,
-        format="layerwise: %(message)s",
-        stream=sys.stderr,
+        handlers=[handler],
     )
     sys.exit(_run(verbose))
 
@@ -269,9 +271,10 @@ def _run(verbose: bool) -> int:
         return _fail("not enough memory. Use fewer rows, or a smaller --batch-size and --hidden.", 1)
     except Exception as error:
         if verbose:
-            raise
+            logging.getLogger(__name__).info("%s", error, exc_info=True)
         reason = " ".join(str(error).split())[:300]
-        return _fail(f"unexpected {type(error).__name__}: {reason}. Run again with -v for the details.", 1)
+        advice = "" if verbose else " Run again with -v for the details."
+        return _fail(f"unexpected {type(error).__name__}: {reason}.{advice}", 1)
 
 
 @final
@@ -288,7 +291,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write("layerwise: " + " ".join(message.split()) + "\n")
+    sys.stderr.write("layerwise: " + visible(" ".join(message.split())) + "\n")
     return code
 
 
@@ -301,10 +304,11 @@ def _out(value: Any, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(value, indent=1) + "\n")
     elif isinstance(value, str):
-        sys.stdout.write(value + "\n" if value else "")
+        sys.stdout.write(visible(value) + "\n" if value else "")
     else:
         from rich.console import Console
 
         from layerwise.commands import as_table
 
-        Console().print(as_table(value))
+        # A name in square brackets or between colons is no markup and no emoji.
+        Console(markup=False, emoji=False).print(as_table(value))

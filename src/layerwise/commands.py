@@ -17,6 +17,7 @@ from layerwise.files import check_file
 from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
 from layerwise.recipes import Setting, default, default_arguments
 from layerwise.storage import model_folder, write_model
+from layerwise.terminal import visible
 from layerwise.training import Checkpoint, History, Recipe, describe
 
 __all__ = [
@@ -314,23 +315,23 @@ def as_table(value: Any) -> RichTable:
     table = RichTable(show_header=isinstance(value, list))
     if isinstance(value, list):
         for name in value[0] if value else []:
-            table.add_column(str(name))
+            table.add_column(_cell(name))
         for row in value:
             table.add_row(*(_cell(cell) for cell in row.values()))
         return table
     for name, cell in value.items():
-        table.add_row(str(name), _cell(cell))
+        table.add_row(_cell(name), _cell(cell))
     return table
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
-        return "\n".join(f"{name}: {_cell(item)}" for name, item in value.items())
+        return "\n".join(f"{_cell(name)}: {_cell(item)}" for name, item in value.items())
     if isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
         return "\n\n".join(_cell(item) for item in value)
     if isinstance(value, list | tuple):
         return ", ".join(_cell(item) for item in value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else visible(str(value))
 
 
 def _codes(estimator: DeepAutoencoder, table: Table) -> Table:

@@ -8,6 +8,7 @@ __all__ = [
     "CheckpointError",
     "Findings",
     "InputError",
+    "InputTypeError",
     "LayerwiseError",
     "ModelFileError",
     "ResourceError",
@@ -21,7 +22,6 @@ class LayerwiseError(Exception):
     """The base of every error that Layerwise raises on purpose; its text is one line for people."""
 
 
-@final
 class InputError(LayerwiseError, ValueError):
     """The arguments or the data are not what the function can take.
 
@@ -38,6 +38,11 @@ class InputError(LayerwiseError, ValueError):
         shown = findings if more <= 0 else (*findings[: MOST_LINES - 1], f"... and {more + 1} more like these.")
         super().__init__("\n".join(shown))
         self.findings = findings
+
+
+@final
+class InputTypeError(InputError, TypeError):
+    """A cell is of a type of which no number can be made; scikit-learn asks for a TypeError there."""
 
 
 @final

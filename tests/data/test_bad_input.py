@@ -18,7 +18,7 @@ import pytest
 import scipy.sparse
 from PIL import Image
 
-from layerwise.data import Schema, arrays, read
+from layerwise.data import Schema, limits, read
 from layerwise.errors import InputError, LayerwiseError, ResourceError
 
 
@@ -107,7 +107,7 @@ def test_too_many_categories() -> None:
         (np.array([[1, 2.0], [-1e31, 3]]), ["column 'x0'", "-1e+31 in row 1"]),
         (np.array([[[1, 2.0]], [[np.inf, 3]]]), ["column 'x0'", "row 1"]),
         (np.array([[1, "a"], [2, 3]], object), ["column 'x1'", "'a' is of type str", "3 in row 1"]),
-        (np.array([[1], ["b"], ["c"]], object), ["'b' in row 1", "(2 such cells)"]),
+        (np.array([[1], ["b"], [2], ["c"], [3]], object), ["'b' in row 1", "(2 such cells)"]),
         (np.array([[object()], [object()]]), ["column 'x0'"]),
         (np.full((4, 2), np.nan), ["every column is constant"]),
         ([[1, 2], [3, 4]], ["got builtins.list"]),
@@ -186,7 +186,7 @@ def test_npz(tmp_path: Path) -> None:
 
 
 def test_more_than_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrays, "free_memory", lambda: 100)
+    monkeypatch.setattr(limits, "free_memory", lambda: 100)
     refused(npy(tmp_path / "t.npy"), "of memory", error=ResourceError)
 
 

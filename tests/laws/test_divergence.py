@@ -71,8 +71,8 @@ def test_a_bad_row_is_named(optimizer, value):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_passing_fault_costs_half_the_rate_and_is_told(optimizer):
-    # The seventh look is the third step: fingerprints are not taken without a checkpoint.
-    model, history = run(Poisoned(torch.nan, start=2, until=4), OPTIMIZERS[optimizer])
+    # The first look is that of the check before training; the fourth and the fifth are steps.
+    model, history = run(Poisoned(torch.nan, start=3, until=5), OPTIMIZERS[optimizer])
     told = [row for row in history.rows if row["event"] == "rollback"]
     assert finite(model)
     assert 1 <= len(told) <= 3

@@ -1,5 +1,6 @@
 """What every run owes: ended anywhere and begun again, it gives the same bits as one that was never ended."""
 
+import functools
 import json
 import os
 import shutil
@@ -12,12 +13,15 @@ import torch
 
 from layerwise.corruptions import Corruption, GaussianNoise, Masking
 from layerwise.errors import CheckpointError, InputError
-from layerwise.models import Dense, Layer, Normalization, tanh
-from layerwise.optim import HessianFree, Optimizer
+from layerwise.models import Chain, Dense, Gaussian, Layer, Normalization, sigmoid, tanh
+from layerwise.optim import ConjugateGradient, HessianFree, Optimizer
+from layerwise.penalties import WeightDecay, contrastive_divergence
 from layerwise.runtime import Runtime
 from layerwise.training import (
     Block,
+    Boltzmann,
     Checkpoint,
+    Constant,
     Cosine,
     Event,
     History,
@@ -34,11 +38,10 @@ pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
 
 ROWS, VALIDATION = TensorRows(normal(20, FEATURES)), TensorRows(normal(6, FEATURES, seed=9))
 # What is exact with three inner iterations is so with fifty.
-QUICK = {
-    name: HessianFree(iterations=3) if isinstance(optimizer, HessianFree) else optimizer
-    for name, optimizer in OPTIMIZERS.items()
-}
+SHORT = {"HessianFree": HessianFree(iterations=3), "ConjugateGradient": ConjugateGradient(searches=1, evaluations=2)}
+QUICK = {**OPTIMIZERS, **SHORT}
 BF16 = Runtime("cpu", "bf16")
+SMALL = Layer(sigmoid, initializer=Gaussian(0.1))
 NOISY = Layer(tanh, dropout=0.3, normalization=Normalization.BATCH)
 
 # When the process dies: in the middle of an epoch, between epochs, between phases, in the second phase.
@@ -72,6 +75,16 @@ def recipe(optimizer: Optimizer, corruption: Corruption | None = None) -> Recipe
     ]
 
 
+def machines(optimizer: Optimizer, chain: Chain) -> Recipe:
+    objective = Objective(contrastive_divergence, {"decay": (1e-3, WeightDecay())})
+    # With the samples held, the difference of energies has no minimum: a line search must not go all the way.
+    more: dict[str, Any] = {"stop": Stop(keep="last"), "schedule": Constant(0.05)}
+    return [
+        Phase("one", objective, optimizer, 3, view=Boltzmann(0, chain), batch_size=5, **more),
+        Phase("two", objective, optimizer, 4, view=Boltzmann(1, chain), batch_size=7, **more),
+    ]
+
+
 def train(model: Dense, phases: Recipe, folder: Path | None, **more: Any) -> tuple[dict[str, torch.Tensor], list[Any]]:
     watch = more.pop("watch", ())
     history = History(watch=watch)
@@ -96,20 +109,45 @@ def test_every_optimizer_goes_on(tmp_path, optimizer, end):
     assert_same(train(MODELS["dropout"](0), phases, tmp_path / "run", runtime=CPU), wanted)
 
 
-@pytest.mark.parametrize("runtime", [CPU, BF16], ids=["float32", "bf16"])
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("optimizer", ["fused Adam", "HessianFree", "ConjugateGradient"])
-@pytest.mark.parametrize("noise", [None, GaussianNoise(0.5)], ids=["dropout", "denoising"])
-def test_noise_and_precision(tmp_path, optimizer, end, runtime, noise):
-    phases = recipe(QUICK[optimizer], noise)
+NOISES: dict[str, Callable[[Optimizer], tuple[Layer, Recipe]]] = {
+    "dropout": lambda optimizer: (NOISY, recipe(optimizer)),
+    "denoising": lambda optimizer: (NOISY, recipe(optimizer, GaussianNoise(0.5))),
+    "contrastive divergence": lambda optimizer: (SMALL, machines(optimizer, Chain(2))),
+    "persistent chains": lambda optimizer: (SMALL, machines(optimizer, Chain(2, particles=4))),
+}
+RUNTIMES = {"float32": CPU, "bf16": BF16}
 
-    def model() -> Dense:
-        return Dense(FEATURES, (5, 4), code=2, layer=NOISY, seed=1)
 
-    wanted = train(model(), phases, None, runtime=runtime)
+@functools.cache
+def undisturbed(noise: str, optimizer: str, precision: str) -> tuple[dict[str, torch.Tensor], list[Any]]:
+    layer, phases = NOISES[noise](QUICK[optimizer])
+    return train(net(layer), phases, None, runtime=RUNTIMES[precision])
+
+
+def net(layer: Layer) -> Dense:
+    return Dense(FEATURES, (5, 4), code=2, layer=layer, seed=1)
+
+
+def assert_it_goes_on(folder: Path, noise: str, optimizer: str, *, precision: str, end: str) -> None:
+    layer, phases = NOISES[noise](QUICK[optimizer])
     with pytest.raises(Killed):
-        train(model(), phases, tmp_path / "run", runtime=runtime, watch=[kill_when(ENDS[end])])
-    assert_same(train(model(), phases, tmp_path / "run", runtime=runtime), wanted)
+        train(net(layer), phases, folder, runtime=RUNTIMES[precision], watch=[kill_when(ENDS[end])])
+    found = train(net(layer), phases, folder, runtime=RUNTIMES[precision])
+    assert_same(found, undisturbed(noise, optimizer, precision))
+
+
+@pytest.mark.parametrize("end", ["mid-epoch", "end of epoch", "end of phase"])
+@pytest.mark.parametrize("precision", RUNTIMES)
+@pytest.mark.parametrize("optimizer", ["fused Adam", "HessianFree", "ConjugateGradient"])
+@pytest.mark.parametrize("noise", ["dropout", "denoising", "contrastive divergence"])
+def test_noise_and_precision(tmp_path, noise, optimizer, precision, end):
+    assert_it_goes_on(tmp_path / "run", noise, optimizer, precision=precision, end=end)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("noise", ["denoising", "persistent chains"])
+def test_every_end(tmp_path, noise, end):
+    assert_it_goes_on(tmp_path / "run", noise, "fused Adam", precision="float32", end=end)
 
 
 def test_a_run_may_be_ended_after_every_step(tmp_path):

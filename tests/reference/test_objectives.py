@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from layerwise.data import Batch, Schema, Table
+from layerwise.errors import InputError
 from layerwise.models import Pass
 from layerwise.penalties import (
     L1,
     Discrete,
+    Emphasized,
     KLSparsity,
     MixedFidelity,
     WeightDecay,
@@ -174,3 +176,55 @@ def test_guessing_costs_one_a_column():
     levels[:, 0] = False
     exact = fidelity(a_pass(10 * rows.x), Batch(rows.x, levels))
     assert exact.item() < 0.01
+
+
+CORRUPTED = torch.where(normal(8, 6, seed=9) > 0.4, 0.5, X)  # X is nowhere 0.5.
+YES_NO_AND_KINDS = MixedFidelity((Discrete(0, 1, (0.3,), 0.4, 0.61), Discrete(1, 4, (0.5, 0.5, 0.0), 0.7, 0.69)))
+
+
+def emphasized_pass() -> Pass:
+    return a_pass(Z)._replace(input=CORRUPTED)
+
+
+@pytest.mark.parametrize("seen", [SEEN, None])
+@pytest.mark.parametrize(("corrupted", "others"), [(1.0, 0.5), (2.0, 0.0), (0.0, 3.0)])
+def test_corrupted_cells_count_with_their_own_weight(corrupted, others, seen):
+    mask = torch.ones_like(X) if seen is None else seen
+    weights = torch.where(CORRUPTED != X, corrupted, others) * mask
+    cells = {
+        squared_error: (X - Z).square(),
+        cross_entropy: -(X * Z.sigmoid().log() + (1 - X) * (1 - Z.sigmoid()).log()),
+    }
+    for fidelity, cell in cells.items():
+        found = Emphasized(fidelity, corrupted, others).rows(emphasized_pass(), Batch(X, seen))
+        torch.testing.assert_close(found, (weights * cell).sum(1), rtol=1e-12, atol=1e-12)
+
+
+def test_a_category_is_corrupted_as_a_whole():
+    columns = [(0, 1), (1, 4), (4, 5), (5, 6)]
+    expected = torch.zeros(8, dtype=FLOAT)
+    for start, stop in columns:
+        only = torch.zeros(8, 6, dtype=torch.bool)
+        only[:, start:stop] = True
+        weights = torch.where((CORRUPTED != X)[:, start:stop].any(1), 1.0, 0.25)
+        expected += weights * YES_NO_AND_KINDS.rows(a_pass(Z), Batch(X, only))
+    partly = (CORRUPTED != X)[:, 1:4].sum(1)
+    assert ((partly > 0) & (partly < 3)).any()
+    found = Emphasized(YES_NO_AND_KINDS, 1.0, 0.25).rows(emphasized_pass(), Batch(X, None))
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("fidelity", [squared_error, cross_entropy, YES_NO_AND_KINDS])
+def test_equal_weights_and_clean_rows_are_the_plain_fidelity(fidelity):
+    target = Batch(X, SEEN)
+    plain = fidelity.rows(a_pass(Z), target)
+    torch.testing.assert_close(Emphasized(fidelity, 1.0, 1.0).rows(emphasized_pass(), target), plain)
+    clean = a_pass(Z)._replace(input=X)
+    for others in (0.0, 0.5):
+        assert torch.equal(Emphasized(fidelity, others=others).rows(clean, target), plain)
+
+
+@pytest.mark.parametrize("weights", [(-1.0, 1.0), (1.0, -0.1), (0.0, 0.0), (math.inf, 1.0), (1.0, math.nan)])
+def test_weights_of_emphasis_that_make_no_sense_are_refused(weights):
+    with pytest.raises(InputError, match="weights of Emphasized"):
+        Emphasized(squared_error, *weights)

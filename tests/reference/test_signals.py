@@ -5,7 +5,20 @@ import math
 import pytest
 import torch
 
-from layerwise.models import DenseLayer, Gaussian, Glorot, He, Initializer, Layer, Maxout, Orthogonal, gain, identity
+from layerwise.errors import InputError
+from layerwise.models import (
+    DenseLayer,
+    Gaussian,
+    Glorot,
+    He,
+    Initializer,
+    Layer,
+    Maxout,
+    Orthogonal,
+    TopK,
+    gain,
+    identity,
+)
 from tests.cases import ACTIVATIONS, INITIALIZERS, normal, seeded
 
 pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
@@ -66,12 +79,19 @@ def test_glorot_is_uniform():
 
 
 @activations
-def test_the_gain_is_that_of_a_million_draws(name):
+@pytest.mark.parametrize("units", [4, 30])
+def test_the_gain_is_that_of_many_draws(name, units):
     activation = ACTIVATIONS[name]
     pieces = activation.pieces if isinstance(activation, Maxout) else 1
-    squares = activation(normal(400_000, pieces, dtype=torch.float64)).square()
+    squares = activation(normal(20_000, units * pieces, dtype=torch.float64)).square().mean(1)
     error = squares.std().item() / len(squares) ** 0.5
-    assert gain(activation) ** -2 == pytest.approx(squares.mean().item(), abs=5 * error)
+    assert gain(activation, units=units) ** -2 == pytest.approx(squares.mean().item(), abs=5 * error)
+
+
+def test_the_gain_of_the_largest_needs_to_know_of_how_many():
+    assert gain(TopK(7), units=7) == pytest.approx(1.0)
+    with pytest.raises(InputError, match="give units"):
+        gain(TopK(3))
 
 
 @pytest.mark.parametrize(

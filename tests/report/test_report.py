@@ -23,7 +23,7 @@ from layerwise.report import ReportData, write_report
 from layerwise.report.blocks import Text
 from layerwise.report.page import SECTIONS, render
 from layerwise.report.sections import summary
-from layerwise.report.words import clean, describe, number, shorten
+from layerwise.report.words import clean, describe, narrow, number, shorten, width
 
 VOID = {"meta", "link", "img", "br", "hr"}
 ANCHORS = [
@@ -152,8 +152,9 @@ def test_policy_allows_this_style_only(page: str) -> None:
     assert style is not None
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
     policy = next(v for t, n, v in Reader(page).attributes if (t, n) == ("meta", "content") and "default-src" in v)
-    assert "default-src 'none'; img-src data:; style-src 'sha256-" in policy
-    assert digest in policy
+    rest = "base-uri 'none'; form-action 'none'"
+    assert policy == f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; {rest}"
+    assert page.index(f'"{policy}"') < page.index("<title>")
 
 
 @pytest.mark.parametrize("name", samples.HOSTILE)
@@ -316,6 +317,16 @@ def test_ten_thousand_columns() -> None:
     assert "200 hardest columns" in page
 
 
+@pytest.mark.parametrize("letter", ["W", "重", "\u202e"])
+def test_wide_names_leave_room_for_the_drawing(letter: str) -> None:
+    names = [f"{letter * 90}{i}" for i in range(20)]
+    columns = [{"name": n, "kind": "numeric", "autoencoder": 1.0, "pca": 2.0, "mean": 3.0} for n in names]
+    # Where names leave no room, the layout says so in a warning.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        render(part(*CODES, metrics={**METRICS, "columns": columns}, labels=np.array(names * 2)))
+
+
 def test_history_without_end_or_with_one_epoch() -> None:
     for rows in (
         samples.history(10)[:-1],
@@ -417,6 +428,8 @@ def test_numbers(value: float, text: str) -> None:
 
 def test_words() -> None:
     assert shorten("x" * 200, 10) == "xxxxxx…xxx"
+    assert narrow("x" * 30, 30) == "x" * 30
+    assert width(narrow("重W" * 200, 10)) <= 10
     assert clean("\ud800 \u202e\x07") == "\ufffd \ufffd\ufffd"
     assert (
         describe({"class": "Stop", "patience": 0, "rate": 0.5, "deep": {"a": [1, None]}})

@@ -1,24 +1,32 @@
 """NumPy's arrays and files."""
 
+import decimal
 import io
 import math
 import zipfile
+from collections import Counter
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from layerwise.data.arrow import raw_from_arrow
-from layerwise.data.damage import damage, one_line
-from layerwise.data.table import Origin, Raw, Table
-from layerwise.errors import InputError, ResourceError
-from layerwise.memory import free_memory
+from layerwise.data.arrow import FLOAT_DIGITS, raw_from_arrow
+from layerwise.data.damage import damage
+from layerwise.data.limits import check_array, check_size
+from layerwise.data.table import NAMED_AT_MOST, Origin, Raw, Table, shown
+from layerwise.errors import InputError
 
-__all__ = ["check_size", "from_numpy", "objects", "read_npy", "read_npz"]
+__all__ = ["from_numpy", "objects", "read_npy", "read_npz"]
 
-MOST_CELLS = 2**40
+# The most that a header of NumPy's takes, and a list of members of an archive.
+HEADER_BYTES = 2**14
+MEMBERS_BYTES, MEMBERS = 2**20, 10_000
+# Others, which NumPy never writes, unfold without a limit to what is read at once.
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# A kind that no class is called by.
+NUMBER = "a number"
 NO_OBJECTS = "They are pickles, which can run code; save np.asarray(x, float), or a data frame as parquet."
 
 
@@ -26,7 +34,7 @@ def from_numpy(array: NDArray[Any], *, origin: Origin | None = None, labels: NDA
     """A table from an array of numbers, or of texts or objects with one type a column.
 
     Raises:
-        InputError: for another number of dimensions, complex numbers, structures, columns of mixed types.
+        InputError: for another number of dimensions, complex numbers, structures.
 
     >>> from_numpy(np.array([["a", 1], ["b", 2]], dtype=object)).column(1).values
     array([1, 2])
@@ -44,27 +52,15 @@ def from_numpy(array: NDArray[Any], *, origin: Origin | None = None, labels: NDA
 def objects(name: str, values: NDArray[Any], origin: Origin) -> Raw:
     """A column of Python objects, which must be of one type.
 
-    Raises:
-        InputError: names the first cell of another type than the first.
+    Numbers of several types, or too long for 64 bits, become float64. A cell of another type than most is a flaw.
     """
     try:
         return raw_from_arrow(name, pa.array(values.tolist(), from_pandas=True), origin)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
-        present = [(i, value) for i, value in enumerate(values.tolist()) if not _missing(value)]
-        number = (int, float, np.number)
-        first = present[0][1] if present else None
-        kind = number if isinstance(first, number) and not isinstance(first, bool) else type(first)
-        others = [(i, value) for i, value in present if not isinstance(value, kind)]
-        if not others:
-            remedy = "Convert it to numbers or text, or drop it."
-            found = f"column {name!r} must hold numbers, text or times"
-            raise origin.error(f"{found}; {one_line(error)}. {remedy}") from error
-        row, value = others[0]
-        also = f" ({len(others):,} such cells)" if len(others) > 1 else ""
-        raise origin.error(
-            f"column {name!r} must hold one type; {first!r} is of type {type(first).__name__}, but {value!r} "
-            f"in {origin.row(row)} is of type {type(value).__name__}{also}. Convert or drop the column."
-        ) from error
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError):
+        kinds = [_kind(value) for value in values.tolist()]
+        if {*kinds, None} == {NUMBER, None}:
+            return _floats(name, values, origin)
+        return Raw(name, np.full(len(values), np.nan), origin=origin, flaw=_flaw(name, values, kinds, origin))
 
 
 def read_npy(path: Path) -> Table:
@@ -74,7 +70,8 @@ def read_npy(path: Path) -> Table:
         InputError: for a damaged file, or one of objects.
     """
     with damage(path, "an array saved by NumPy"), path.open("rb") as file:
-        _check_header(file, path.stat().st_size, path)
+        size = path.stat().st_size
+        check_array(*_header(file, size, path), size, str(path))
         file.seek(0)
         array = np.load(file, allow_pickle=False)
     return from_numpy(array, origin=Origin(str(path)))
@@ -91,59 +88,111 @@ def read_npz(path: Path, *, member: str | None = None) -> Table:
     Raises:
         InputError: for a damaged file, one of objects, an array that is not there or is ambiguous.
     """
-    headers = {}
-    with damage(path, "an archive of arrays (np.savez)"), zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            if info.filename.endswith(".npy"):
-                with archive.open(info) as file:
-                    name = info.filename.removesuffix(".npy")
-                    headers[name] = _check_header(file, info.file_size, path)
-    name = _member(headers, member, str(path))
-    array = _loaded(path, name)
-    labels = _loaded(path, "y") if name == "X" and headers.get("y") == array.shape[:1] else None
+    with damage(path, "an archive of arrays (np.savez)"), _Sparing(path) as file, zipfile.ZipFile(file) as archive:
+        # Names may come twice; the last one counts.
+        infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if _is_array(info)}
+        if len(infos) > MEMBERS:
+            raise InputError(f"{path}: may hold at most {MEMBERS:,} arrays; found {len(infos):,}. Save fewer.")
+        headers = {}
+        for key, info in infos.items():
+            if info.compress_type not in PACKED:
+                raise InputError(f"{path}: must be packed by deflate or not at all; {key} is not. Save it again.")
+            with archive.open(info) as opened:
+                headers[key] = _header(opened, info.file_size, path)
+        name = _member({key: shape for key, (shape, _) in headers.items()}, member, str(path))
+        array = _loaded(archive, infos[name], headers[name], path)
+        labels = None
+        if name == "X" and "y" in headers and headers["y"][0] == array.shape[:1]:
+            labels = _loaded(archive, infos["y"], headers["y"], path)
     return from_numpy(array, origin=Origin(str(path)), labels=labels)
 
 
-def check_size(shape: tuple[int, ...], itemsize: int, source: str) -> None:
-    """Refuse an array before it is read when no machine, or not this one, can hold it.
+@final
+class _Sparing(io.FileIO):
+    """A file that gives little at once. An archive's list of members is read at once, and takes ten times its size."""
 
-    Raises:
-        InputError: beyond 2**40 cells.
-        ResourceError: beyond the memory that is free.
-    """
-    cells = math.prod(shape)
-    if cells > MOST_CELLS:
-        raise InputError(f"{source}: at most 2**40 cells can be read; its header says {' x '.join(map(str, shape))}.")
-    free = free_memory()
-    if free is not None and cells * itemsize > free:
-        needed = f"needs {cells * itemsize / 1e9:,.1f} GB of memory; {free / 1e9:,.1f} GB are free"
-        raise ResourceError(f"{source}: {needed}. Take fewer rows.")
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes."""
+        if size is not None and size > MEMBERS_BYTES:
+            raise ValueError("its list of members is too long")
+        return super().read(size) or b""
 
 
-def _missing(value: Any) -> bool:
+def _is_array(info: zipfile.ZipInfo) -> bool:
+    return info.filename.endswith(".npy")
+
+
+def _kind(value: Any) -> str | None:
+    """The name of a cell's type; one for all real numbers, None where the cell is missing."""
     # pandas' own marks are known by name, since pandas need not be there.
     unknown = type(value).__name__ in ("NAType", "NaTType")
-    return value is None or unknown or (isinstance(value, float) and math.isnan(value))
+    if value is None or unknown or (isinstance(value, float) and math.isnan(value)):
+        return None
+    number = isinstance(value, int | float | decimal.Decimal | np.integer | np.floating)
+    return NUMBER if number and not isinstance(value, bool) else type(value).__name__
 
 
-def _check_header(file: IO[bytes] | io.BufferedIOBase, size: int, path: Path) -> tuple[int, ...]:
-    """The shape that an NPY header states, if the rest of the file has that many bytes."""
-    version = np.lib.format.read_magic(file)
+def _floats(name: str, values: NDArray[Any], origin: Origin) -> Raw:
+    cells, rounded = np.full(len(values), np.nan), np.zeros(len(values), dtype=np.bool_)
+    for i, value in enumerate(values.tolist()):
+        if _kind(value) is not None:
+            cells[i] = _float(value)
+            rounded[i] = math.isfinite(cells[i]) and _is_rounded(value, cells[i])
+    given = ", ".join(sorted({type(value).__name__ for value in values.tolist() if _kind(value) is not None}))
+    return Raw(name, cells, origin=origin, given=given, rounded=rounded if rounded.any() else None)
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def _is_rounded(value: Any, cell: float) -> bool:
+    if isinstance(value, decimal.Decimal):
+        return len(value.normalize().as_tuple().digits) > FLOAT_DIGITS
+    return bool(cell != value)
+
+
+def _flaw(name: str, values: NDArray[Any], kinds: list[str | None], origin: Origin) -> str:
+    most = Counter(kind for kind in kinds if kind is not None).most_common(1)[0][0]
+    present = np.array([kind is not None for kind in kinds])
+    others = np.array([kind not in (None, most) for kind in kinds])
+    if not others.any():
+        found = origin.found(present, values[np.argmax(present)])
+        return (
+            f"column {name!r} must hold numbers, text or times; found {most} like {found}. "
+            "Convert it to numbers or text, or drop it (--drop)."
+        )
+    usual, place = values[kinds.index(most)], int(np.argmax(others))
+    return (
+        f"column {name!r} must hold one type; {shown(usual)} is of type {type(usual).__name__}, but "
+        f"{origin.found(others, values[place])} is of type {type(values[place]).__name__}. Convert or drop the column."
+    )
+
+
+def _header(file: IO[bytes] | io.BufferedIOBase, size: int, path: Path) -> tuple[tuple[int, ...], int]:
+    """Shape and bytes of a cell that an NPY header states, if the rest of the file has that many bytes."""
+    # The header says how long it is, and NumPy believes it.
+    start = io.BytesIO(file.read(HEADER_BYTES))
+    version = np.lib.format.read_magic(start)
     old = version == (1, 0)
     read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
+    shape, _, dtype = read(start)
     if dtype.hasobject:
         raise InputError(f"{path}: must hold numbers or text; found an array of Python objects. {NO_OBJECTS}")
     check_size(shape, dtype.itemsize, str(path))
-    expected = file.tell() + math.prod(shape) * dtype.itemsize
+    expected = start.tell() + math.prod(shape) * dtype.itemsize
     if size != expected:
         raise InputError(f"{path}: must have {expected:,} bytes for shape {shape}; found {size:,}. Save it again.")
-    return tuple(shape)
+    return tuple(shape), dtype.itemsize
 
 
 def _member(headers: dict[str, tuple[int, ...]], member: str | None, source: str) -> str:
-    sizes = [f"{name} {' x '.join(map(str, shape))}" for name, shape in headers.items()]
-    there = f"it holds {', '.join(sizes) or 'no arrays'}"
+    sizes = [f"{name} {' x '.join(map(str, shape))}" for name, shape in list(headers.items())[:NAMED_AT_MOST]]
+    more = len(headers) - len(sizes)
+    there = f"it holds {', '.join(sizes) or 'no arrays'}" + (f" and {more:,} more" if more else "")
     if member is not None:
         if member not in headers:
             raise InputError(f"{source}: there is no array {member!r}; {there}.")
@@ -156,7 +205,11 @@ def _member(headers: dict[str, tuple[int, ...]], member: str | None, source: str
     return wide[0]
 
 
-def _loaded(path: Path, member: str) -> NDArray[Any]:
-    with damage(path, "an archive of arrays (np.savez)"), np.load(path, allow_pickle=False) as arrays:
-        array: NDArray[Any] = arrays[member]
+def _loaded(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: tuple[tuple[int, ...], int], path: Path
+) -> NDArray[Any]:
+    # What the list of members says of the packed size may be as wrong as the rest.
+    check_array(*header, min(info.compress_size, path.stat().st_size), str(path))
+    with archive.open(info) as file:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
         return array

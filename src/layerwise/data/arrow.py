@@ -6,10 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from layerwise.data.table import Origin, Raw, Table
 
-__all__ = ["from_arrow", "raw_from_arrow", "to_arrow"]
+__all__ = ["FLOAT_DIGITS", "from_arrow", "raw_from_arrow", "to_arrow"]
+
+# A decimal of so many digits comes back from float64 as it was.
+FLOAT_DIGITS = 15
 
 
 def from_arrow(table: pa.Table, *, origin: Origin | None = None, texts: frozenset[str] = frozenset()) -> Table:
@@ -21,7 +25,7 @@ def from_arrow(table: pa.Table, *, origin: Origin | None = None, texts: frozense
         texts: dictionaries that are a reader's way of holding text, not categories of the source.
 
     Raises:
-        InputError: for columns of lists, structures or bytes, and for names that come twice.
+        InputError: for names that come twice.
 
     >>> from_arrow(pa.table({"a": [1, None], "b": ["x", "y"]})).column(0).present()
     array([ True, False])
@@ -35,7 +39,7 @@ def from_arrow(table: pa.Table, *, origin: Origin | None = None, texts: frozense
 
 
 def raw_from_arrow(name: str, column: pa.ChunkedArray | pa.Array, origin: Origin) -> Raw:
-    """One column; numbers without missing cells are not copied."""
+    """One column; numbers without missing cells are not copied. Lists, structures and bytes are its flaw."""
     column = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
@@ -43,14 +47,15 @@ def raw_from_arrow(name: str, column: pa.ChunkedArray | pa.Array, origin: Origin
         kind = column.type
     if pa.types.is_dictionary(kind) or _is_text(kind):
         return _levels(name, column, origin)
-    if pa.types.is_null(kind):
-        return Raw(name, np.full(len(column), np.nan), dtype="null", origin=origin)
     dtype = _dtype(kind)
+    if pa.types.is_null(kind) or (dtype is None and column.null_count == len(column)):
+        return Raw(name, np.full(len(column), np.nan), dtype="null", origin=origin)
     if dtype is None:
-        remedy = "Flatten it into columns of numbers or text, or drop it (--drop)."
-        raise origin.error(f"column {name!r} must hold numbers, text or times; found {kind}. {remedy}")
+        return _refused(name, column, origin)
     valid = None if column.null_count == 0 else column.is_valid().to_numpy()
+    rounded = None
     if pa.types.is_decimal(kind):
+        rounded = _rounded(column)
         column = column.cast(pa.float64())
     elif pa.types.is_date64(kind):
         column = column.cast(pa.date32())
@@ -62,7 +67,7 @@ def raw_from_arrow(name: str, column: pa.ChunkedArray | pa.Array, origin: Origin
         )
     if valid is not None and not (pa.types.is_temporal(column.type)):
         column = pc.fill_null(column, pa.scalar(0).cast(column.type))
-    return Raw(name, column.to_numpy(), valid, dtype=dtype, origin=origin)
+    return Raw(name, column.to_numpy(), valid, dtype=dtype, origin=origin, rounded=rounded)
 
 
 def to_arrow(table: Table) -> pa.Table:
@@ -100,6 +105,27 @@ def _to_arrow(raw: Raw) -> pa.Array:
         held = pa.array(np.clip(raw.values, -most, most), mask=mask)
         return pc.round(held, places).cast(pa.decimal128(38, places), safe=False)
     return column
+
+
+def _refused(name: str, column: pa.ChunkedArray, origin: Origin) -> Raw:
+    present = column.is_valid().to_numpy()
+    found = origin.found(present, column[int(np.argmax(present))].as_py())
+    flaw = (
+        f"column {name!r} must hold numbers, text or times; found {column.type} like {found}. "
+        "Flatten it into columns of numbers or text, or drop it (--drop)."
+    )
+    return Raw(name, np.full(len(column), np.nan), origin=origin, flaw=flaw)
+
+
+def _rounded(column: pa.ChunkedArray) -> NDArray[np.bool_] | None:
+    """The decimals with more digits than float64 holds."""
+    if column.type.precision <= FLOAT_DIGITS:
+        return None
+    digits = pc.replace_substring_regex(column.cast(pa.string()), r"[-+.]|[eE].*", "")
+    many: NDArray[np.bool_] = pc.fill_null(
+        pc.greater(pc.utf8_length(pc.utf8_trim(digits, "0")), FLOAT_DIGITS), fill_value=False
+    ).to_numpy()
+    return many if many.any() else None
 
 
 def _is_text(kind: pa.DataType) -> bool:

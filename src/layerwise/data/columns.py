@@ -1,6 +1,5 @@
 """The kinds of columns: how each becomes features of variance 1, and how features become cells again."""
 
-import logging
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, final
@@ -24,8 +23,6 @@ __all__ = [
     "eight_bits",
     "squashed",
 ]
-
-logger = logging.getLogger(__name__)
 
 LIMIT = 30.0
 CHUNK = 4096
@@ -120,6 +117,12 @@ class Numeric:
         squeezed = z if self.scaling == "none" else squashed(z)
         return ((squeezed - self.shift) / self.spread).astype(np.float32)
 
+    def reach(self, deviations: float) -> tuple[float, float]:
+        """The features of cells that lie so many deviations below and above the center."""
+        ends = squashed(np.array([-deviations, deviations]))
+        low, high = (ends - self.shift) / self.spread
+        return float(low), float(high)
+
     def decode(self, x: NDArray[np.float64]) -> Raw:
         """The feature, shape (rows, 1), as cells of the source's type."""
         z = x[:, 0] * self.spread + self.shift
@@ -164,12 +167,8 @@ class Binary:
         """The cells as 0 and 1; None where a number is neither level."""
         if isinstance(self.levels[0], str) or raw.levels is not None:
             codes = level_codes(raw, self.levels)
-            unseen = codes == 2
-            if unseen.any():
-                logger.warning("column %r: %d cells of unknown levels count as missing", self.name, unseen.sum())
-            return ByteColumn(
-                (codes == 1).astype(np.uint8), unless_all((codes >= 0) & ~unseen), self.center, self.scale
-            )
+            known = unless_all((codes == 0) | (codes == 1))
+            return ByteColumn((codes == 1).astype(np.uint8), known, self.center, self.scale)
         t = self._line(raw)
         second, present = t == 1, raw.present()
         known = second | (t == 0)

@@ -16,7 +16,8 @@ from layerwise.data.columns import (
     eight_bits,
 )
 from layerwise.data.levels import level_codes
-from layerwise.data.numbers import LARGEST, numbers
+from layerwise.data.numbers import LARGEST, check_like, numbers
+from layerwise.data.repairs import Repair, Repairs, far, neither
 from layerwise.data.rows import Bytes, Codes, Floats, Store
 from layerwise.data.table import Raw, Table
 from layerwise.errors import Findings
@@ -32,34 +33,41 @@ class Cells(NamedTuple):
     raw: Raw
 
 
-def encoded(table: Sequence[Cells]) -> list[Store]:
+def encoded(table: Sequence[Cells], repairs: Repairs) -> list[Store]:
     """The stores that hold all features of a table.
 
+    Arguments:
+        table: the columns that have features.
+        repairs: gets the cells that are not taken as they are.
+
     Raises:
-        InputError: for infinities, numbers beyond 1e30, and text where there were numbers in training.
+        InputError: for infinities, numbers beyond 1e30, text or times where there were numbers in training.
     """
     floats: list[Cells] = []
     small: list[tuple[int, ByteColumn]] = []
     levels: list[Cells] = []
+    findings = Findings()
     for cells in table:
-        match cells.column:
-            case Categorical():
+        column, start, raw = cells
+        with findings.collected():
+            check_like(raw, column.dtype)
+            bytes_ = column.bytes(raw) if isinstance(column, Numeric | Binary) else None
+            if bytes_ is not None:
+                small.append((start, bytes_))
+                if isinstance(column, Binary):
+                    repairs.cells(Repair.MISSING, raw, _lost(raw, bytes_))
+            elif isinstance(column, Categorical):
                 levels.append(cells)
-            case Numeric() | Binary():
-                bytes_ = cells.column.bytes(cells.raw)
-                if bytes_ is None:
-                    floats.append(cells)
-                else:
-                    small.append((cells.start, bytes_))
-            case _:
-                pass
+            else:
+                floats.append(cells)
     stores: list[Store] = []
     if floats:
-        stores.append(_floats(floats))
+        stores.append(_floats(floats, repairs, findings))
+    findings.tell()
     if small:
         stores.append(_bytes(small))
     if levels:
-        stores.append(_codes(levels))
+        stores.append(_codes(levels, repairs))
     return stores
 
 
@@ -97,9 +105,9 @@ def refuse_unbounded(table: Table) -> None:
     findings.tell()
 
 
-def _floats(table: Sequence[Cells]) -> Floats:
+def _floats(table: Sequence[Cells], repairs: Repairs, findings: Findings) -> Floats:
     values = np.empty((len(table[0].raw.values), len(table)), dtype=np.float32)
-    complete, findings = True, Findings()
+    complete = True
     for j, (column, _, raw) in enumerate(table):
         assert isinstance(column, Numeric | Binary)
         with findings.collected():
@@ -107,8 +115,19 @@ def _floats(table: Sequence[Cells]) -> Floats:
             # A sum is NaN when any cell is, and needs no mask.
             complete = complete and not np.isnan(np.sum(x))
             values[:, j] = x
-    findings.tell()
+            if isinstance(column, Numeric):
+                repairs.cells(Repair.FAR, raw, far(column, x))
+            else:
+                repairs.cells(Repair.BETWEEN, raw, neither(column, x))
     return Floats(np.array([cells.start for cells in table]), values, complete)
+
+
+def _lost(raw: Raw, cells: ByteColumn) -> NDArray[np.bool_] | None:
+    """The cells that are there, but are neither of the two levels."""
+    present = raw.present()
+    if cells.valid is None:
+        return None
+    return ~cells.valid if present is None else present & ~cells.valid
 
 
 def _bytes(columns: Sequence[tuple[int, ByteColumn]]) -> Bytes:
@@ -126,7 +145,7 @@ def _bytes(columns: Sequence[tuple[int, ByteColumn]]) -> Bytes:
     )
 
 
-def _codes(table: Sequence[Cells]) -> Codes:
+def _codes(table: Sequence[Cells], repairs: Repairs) -> Codes:
     columns = [cells.column for cells in table]
     widths = np.array([column.width for column in columns])
     kind = np.int8 if widths.max() <= np.iinfo(np.int8).max else np.int16
@@ -134,6 +153,7 @@ def _codes(table: Sequence[Cells]) -> Codes:
     for j, (column, _, raw) in enumerate(table):
         assert isinstance(column, Categorical)
         values[:, j] = level_codes(raw, column.levels)
+        repairs.cells(Repair.ANOTHER, raw, values[:, j] == len(column.levels))
     categorical = [column for column in columns if isinstance(column, Categorical)]
     return Codes(
         np.concatenate([np.arange(cells.start, cells.start + cells.column.width) for cells in table]),

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from layerwise.data.columns import (
@@ -20,6 +19,7 @@ from layerwise.data.columns import (
 from layerwise.data.levels import Level
 from layerwise.data.numbers import is_number, numbers, origin_of
 from layerwise.data.table import Raw, Table
+from layerwise.data.texts import check_text
 from layerwise.errors import InputError
 
 __all__ = ["Scaling", "fit_column", "fit_pixels", "is_picture"]
@@ -37,7 +37,6 @@ MOST_LEVELS = 1000
 ONE_HOT_LEVELS = 50
 FEW_ROWS = 20
 IDENTIFIER_SHARE = 0.95
-NUMBER_SHARE = 0.8
 PICTURE_COLUMNS = 64
 PICTURE_REACH = 128
 
@@ -107,7 +106,7 @@ def fit_pixels(table: Table, *, scaling: Scaling | Literal["auto"] = "auto") -> 
     array = table.to_array()
     low, high = float(np.fmin.reduce(array, axis=None)), float(np.fmax.reduce(array, axis=None))
     if not low < high:
-        raise table.origin.error(f"pictures must differ somewhere; every pixel is {low:g}.")
+        raise table.origin.error(f"pictures must differ somewhere; every pixel is {low:g}. Give others.")
     low = min(low, 0.0)
     if array.dtype == np.uint8 and high >= PICTURE_REACH:
         high = 255.0
@@ -153,11 +152,11 @@ def _fit_levels(raw: Raw, scaling: Scaling, *, chosen: bool) -> Column:
     levels, counts = _counted(raw)
     rows, distinct = int(counts.sum()), len(counts)
     if not chosen:
-        _refuse_numbers_in_text(raw, counts)
+        check_text(raw)
         _refuse_identifier(raw, rows, distinct)
     if distinct > MOST_LEVELS:
         raise raw.origin.error(
-            f"column {raw.name!r} has {distinct:,} categories; at most {MOST_LEVELS:,} can be told apart. "
+            f"column {raw.name!r} must have at most {MOST_LEVELS:,} categories; found {distinct:,} in {rows:,} cells. "
             "Join rare ones, or drop the column (--drop)."
         )
     kept: dict[Level, int] = dict(sorted(zip(levels.to_pylist(), counts.tolist(), strict=True)))
@@ -190,34 +189,13 @@ def _refuse_identifier(raw: Raw, rows: int, distinct: int) -> None:
     alike = distinct > IDENTIFIER_SHARE * rows if rows > FEW_ROWS else distinct == rows > 2
     if not alike and distinct <= MOST_LEVELS:
         return
-    sample = raw.take(slice(0, 1)).texts()[0] or ""
-    dates = ""
-    if pc.match_substring_regex(pa.array([sample]), r"^\d{1,4}[./-]\d{1,2}[./-]\d{1,4}").to_pylist()[0]:
-        dates = " Dates are understood when written like 2024-01-31 or 2024-01-31 12:00:00."
+    first = np.arange(len(raw.values)) == int(np.argmax(raw.values >= 0))
+    hint = " Texts that are numbers are taken as such once they are converted (pandas: to_numeric)."
     raise raw.origin.error(
-        f"column {raw.name!r} must hold categories that repeat; found {distinct:,} distinct texts in "
-        f"{rows:,} cells, as in an identifier. Drop it (--drop), or use it as the label (--label).{dates}"
+        f"column {raw.name!r} must hold categories that repeat; found {distinct:,} distinct texts in {rows:,} cells, "
+        f"as in an identifier, the first {raw.found(first)}. Drop it (--drop), or use it as the label (--label)."
+        + (hint if is_number(raw.levels).all() else "")
     )
-
-
-def _refuse_numbers_in_text(raw: Raw, counts: NDArray[np.int64]) -> None:
-    assert raw.levels is not None
-    total = np.zeros(len(raw.levels) + 1, dtype=np.bool_)
-    numeric = total.copy()
-    numeric[:-1] = is_number(raw.levels)
-    share = numeric[raw.values].sum() / max(int(counts.sum()), 1)
-    if NUMBER_SHARE <= share < 1:
-        numeric[-1] = True
-        remedy = "Mend the cells, leave them empty, or drop the column (--drop)."
-        raise raw.refusal(
-            ~numeric[raw.values], f"must hold one type; {share:.0%} of its cells are numbers", remedy=remedy
-        )
-    if pa.types.is_large_string(raw.levels.type) or pa.types.is_string(raw.levels.type):
-        total[:-1] = pc.match_substring_regex(raw.levels, r"^\s*[+-]?\d+(,\d+)+$").to_numpy(zero_copy_only=False)
-    commas = total[raw.values]
-    if commas.sum() >= NUMBER_SHARE * max(int(counts.sum()), 1) and commas.any():
-        remedy = "Replace the commas (pandas: read_csv(path, sep=';', decimal=',')), or drop the column (--drop)."
-        raise raw.refusal(commas, "must write numbers with a point and without commas", remedy=remedy)
 
 
 def check_scaling(scaling: Any) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.data.arrays import check_size
 from layerwise.data.damage import damage
+from layerwise.data.limits import check_array
 from layerwise.data.table import Origin, Table
 from layerwise.errors import InputError
 
@@ -38,7 +38,9 @@ def read_idx_array(path: Path) -> NDArray[Any]:
     Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database", section "File formats".
 
     Raises:
-        InputError: for another format, or fewer or more bytes than the header says.
+        InputError: for another format, fewer or more bytes than the header says, or a packed file that unfolds to
+            far more than it takes on the disk.
+        ResourceError: beyond the memory that is free.
     """
     packed = path.suffix == ".gz"
     with damage(path, "an IDX file"), gzip.open(path, "rb") if packed else path.open("rb") as file:
@@ -48,9 +50,10 @@ def read_idx_array(path: Path) -> NDArray[Any]:
         shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
         dtype = np.dtype(TYPES[code])
         # Known before anything is read: gzip packs at most 1032 bytes into one.
-        if math.prod(shape) * dtype.itemsize > path.stat().st_size * (1032 if packed else 1):
+        size = path.stat().st_size
+        if math.prod(shape) * dtype.itemsize > size * (1032 if packed else 1):
             raise _wrong_length(path, shape)
-        check_size(shape, dtype.itemsize, str(path))
+        check_array(shape, dtype.itemsize, size, str(path))
         return _filled(file, shape, dtype, path)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from layerwise.data.table import Raw
 from layerwise.errors import InputError
 
-__all__ = ["check_dtype", "is_number", "numbers", "origin_of", "restored", "storage"]
+__all__ = ["check_dtype", "check_like", "is_number", "numbers", "origin_of", "restored", "storage"]
 
 LARGEST = 1e30
 EXACT = 2**53
@@ -123,6 +123,31 @@ def check_dtype(name: str, dtype: str) -> None:
     """
     if not re.fullmatch(DTYPES, dtype):
         raise InputError(f"column {name!r} has an unknown dtype {dtype!r}.")
+
+
+def check_like(raw: Raw, dtype: str) -> None:
+    """Refuse cells that are no numbers or times like those of training.
+
+    Raises:
+        InputError: names the column, the first row and the count.
+
+    >>> check_like(Raw("when", np.array([5.0]), dtype="float64"), "timestamp[us]")
+    Traceback (most recent call last):
+    layerwise.errors.InputError: column 'when' must hold timestamp[us], as in training; found 5.0 in row 0. Convert \
+the column (pandas: to_datetime, to_timedelta).
+    """
+    timed = ("m", "M")
+    wanted, found = storage(dtype).kind, raw.values.dtype.kind if raw.levels is None else "text"
+    if found == wanted or (wanted not in timed and found not in timed):
+        return
+    present = raw.present()
+    cells = np.ones(len(raw.values), dtype=np.bool_) if present is None else present
+    if cells.any():
+        what = dtype if wanted in timed else "text" if dtype in ("string", "category") else "numbers"
+        remedy = "Convert the column (pandas: to_datetime, to_timedelta)."
+        if found == "text":
+            remedy = "Write times like 2024-01-31 or 2024-01-31 12:00:00, or convert the column (pandas: to_datetime)."
+        raise raw.refusal(cells, f"must hold {what}, as in training", remedy=remedy)
 
 
 def is_number(texts: pa.Array) -> NDArray[np.bool_]:

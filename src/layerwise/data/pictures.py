@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.data.arrays import check_size
 from layerwise.data.damage import damage
+from layerwise.data.limits import ARRAY_COLUMNS, check_array, check_columns
 from layerwise.data.table import Origin, Table
 from layerwise.errors import InputError
 
 __all__ = ["read_pictures", "write_pictures"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg"}
+# Pillow knows seventy formats, and looks at the content, not at the name.
+FORMATS = ("PNG", "JPEG")
+# A progressive JPEG has some ten scans, each of which takes as long as a whole picture.
+FILE_BYTES, SCANS = 2**26, 200
+JPEG, SCAN = b"\xff\xd8", b"\xff\xda"
 GREY = {"1", "L", "LA", "La"}
 DEEP = {"I", "I;16", "I;16B", "I;16L"}
 
@@ -29,7 +35,9 @@ def read_pictures(folder: Path) -> Table:
     pictures of 16 bits stay so. The names of subfolders become the labels.
 
     Raises:
-        InputError: for a folder without pictures, different sizes, a damaged picture, or without Pillow.
+        InputError: for a folder without pictures, different sizes, a damaged picture, pictures of more than 2 million
+            pixels or that unfold to far more than they take on the disk, or without Pillow.
+        ResourceError: beyond the memory that is free.
     """
     image = _pillow()
     files = sorted(
@@ -56,7 +64,7 @@ def read_pictures(folder: Path) -> Table:
     (width, height), modes = heads[0][0], {mode for _, mode in heads}
     deep, grey = modes <= DEEP, modes <= GREY
     shape = (len(files), height, width) if deep or grey else (len(files), height, width, 3)
-    check_size(shape, 2 if deep else 1, str(folder))
+    check_array(shape, 2 if deep else 1, sum(file.stat().st_size for file in files), str(folder))
     array = np.empty(shape, np.uint16 if deep else np.uint8)
     for i, file in enumerate(files):
         array[i] = _pixels(image, file, None if deep else "L" if grey else "RGB")
@@ -93,20 +101,27 @@ def _natural(file: Path) -> list[tuple[int, str]]:
 
 
 def _head(image: Any, file: Path) -> tuple[tuple[int, int], str]:
+    if (size := file.stat().st_size) > FILE_BYTES:
+        raise InputError(f"{file}: a picture may have at most {FILE_BYTES:,} bytes; found {size:,}. Save it smaller.")
     with _opened(image, file) as picture:
+        check_columns(picture.width * picture.height, str(file), most=ARRAY_COLUMNS)
         return picture.size, picture.mode
 
 
 def _pixels(image: Any, file: Path, mode: str | None) -> NDArray[Any]:
+    content = file.read_bytes()
+    if content.startswith(JPEG) and (scans := content.count(SCAN)) > SCANS:
+        raise InputError(f"{file}: a JPEG may have at most {SCANS} scans; found {scans:,}. Save it again.")
     with _opened(image, file) as picture:
         return np.asarray(picture if mode is None else picture.convert(mode))
 
 
 @contextlib.contextmanager
 def _opened(image: Any, file: Path) -> Iterator[Any]:
-    with damage(file, "a PNG or JPEG picture"):
+    with damage(file, "a PNG or JPEG picture"), warnings.catch_warnings():
+        warnings.simplefilter("error", image.DecompressionBombWarning)
         try:
-            with image.open(file) as picture:
+            with image.open(file, formats=FORMATS) as picture:
                 yield picture
-        except image.DecompressionBombError as error:
+        except (image.DecompressionBombError, image.DecompressionBombWarning) as error:
             raise ValueError(str(error)) from error

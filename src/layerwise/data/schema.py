@@ -1,6 +1,5 @@
 """What the columns are, fitted once on the training rows: from a table to the network's input and back."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, NamedTuple, final
@@ -11,13 +10,12 @@ from numpy.typing import NDArray
 from layerwise.data.columns import Column, Constant, Pixels
 from layerwise.data.encoding import Cells, encoded, encoded_pixels, refuse_unbounded
 from layerwise.data.fitting import Scaling, check_scaling, fit_column, fit_pixels, is_picture
+from layerwise.data.repairs import Repairs, repairs_of
 from layerwise.data.rows import Rows
-from layerwise.data.table import Table, listing
+from layerwise.data.table import Raw, Table, listing
 from layerwise.errors import Findings, InputError, ModelFileError
 
 __all__ = ["Block", "Scaling", "Schema"]
-
-logger = logging.getLogger(__name__)
 
 VERSION = 1
 CHUNK = 4096
@@ -62,7 +60,10 @@ class Schema:
         scaling: Scaling | Literal["auto"] = "auto",
         categories: Sequence[str] | Literal["auto"] = "auto",
     ) -> "Schema":
-        """Find each column's kind and scale. Constant columns stay out of the network; a warning names them.
+        """Find each column's kind and scale.
+
+        Constant columns stay out of the network. A line of the log names them, one names the columns that are no plain
+        numbers but are taken as such, and one the whole numbers that float32 cannot tell apart (docs/input.md).
 
         Arguments:
             table: the training rows.
@@ -80,20 +81,20 @@ class Schema:
             return _with_means(Schema((fit_pixels(table, scaling=scaling),), table.named), table)
         chosen = set() if categories == "auto" else {table.index(name) for name in categories}
         kind: Scaling = "standard" if scaling == "auto" else scaling
-        found, findings = [], Findings()
+        found: list[tuple[Column, Raw]] = []
+        findings = Findings()
         for i in range(len(table.names)):
             with findings.collected():
-                found.append(fit_column(table.column(i), scaling=kind, categorical=i in chosen))
+                raw = table.column(i)
+                found.append((fit_column(raw, scaling=kind, categorical=i in chosen), raw))
         findings.tell()
-        columns = tuple(found)
-        constant = [column.name for column in columns if isinstance(column, Constant)]
-        if len(constant) == len(columns):
-            raise table.origin.error("at least one column must vary; every column is constant or empty.")
-        if constant:
-            logger.warning(
-                "kept out of the network, since all their cells are the same or missing: %s",
-                listing(constant),
+        columns = tuple(column for column, _ in found)
+        if all(isinstance(column, Constant) for column in columns):
+            raise table.origin.error(
+                f"at least one column must vary; every column is constant or empty, like {columns[0].name!r}. "
+                "Give rows that differ."
             )
+        repairs_of(found, table.origin).tell()
         schema = Schema(columns, table.named)
         return schema if kind == "standard" else _with_means(schema, table)
 
@@ -124,18 +125,27 @@ class Schema:
             start += column.width
         return tuple(blocks)
 
-    def encode(self, table: Table, *, ordered: bool = False) -> Rows:
+    def encode(self, table: Table, *, ordered: bool = False, told: set[str] | None = None) -> Rows:
         """The rows in the network's units; missing cells are marked, unknown categories become "another".
+
+        A line of the log tells each kind of cell that is not taken as it is: categories that training had none of,
+        and numbers far away (docs/input.md).
 
         Arguments:
             table: rows with the columns of the training rows, matched by name where both have names.
             ordered: refuse columns in another order, as scikit-learn does.
+            told: lines that are not logged again; gets the new ones.
 
         Raises:
             InputError: for missing or further columns, another number of them or another picture size; for
                 infinities, numbers beyond 1e30 and text where numbers were.
         """
-        places = self._matched(table, ordered)
+        repairs = Repairs(table.origin)
+        rows = self._encoded(table, self._matched(table, ordered), repairs)
+        repairs.tell(told)
+        return rows
+
+    def _encoded(self, table: Table, places: list[int], repairs: Repairs) -> Rows:
         index, fill = np.arange(len(table)), np.array(self.means, dtype=np.float32) if self.means else None
         if self.pixels is not None:
             refuse_unbounded(table)
@@ -143,12 +153,14 @@ class Schema:
             flat = flat if places == list(range(len(places))) else flat[:, places]
             stores = [encoded_pixels(self.pixels, flat)]
             return Rows(stores, self.n_features, labels=table.labels, index=index, fill=fill)
-        cells, start = [], 0
+        cells, start, findings = [], 0, Findings()
         for column, place in zip(self.columns, places, strict=True):
             if column.width:
-                cells.append(Cells(column, start, table.column(place)))
+                with findings.collected():
+                    cells.append(Cells(column, start, table.column(place)))
             start += column.width
-        return Rows(encoded(cells), self.n_features, labels=table.labels, index=index, fill=fill)
+        findings.tell()
+        return Rows(encoded(cells, repairs), self.n_features, labels=table.labels, index=index, fill=fill)
 
     def decode(self, x: NDArray[Any]) -> Table:
         """Network units back to the source's: names, types and units restored, categories by their name.
@@ -226,11 +238,12 @@ class Schema:
         if self.pixels is not None and table.shape is not None and table.shape != self.pixels.shape:
             sizes = [" x ".join(map(str, shape)) for shape in (self.pixels.shape, table.shape)]
             if len(self.pixels.shape) > 1 or len(self.names) != len(table.names):
-                raise table.origin.error(f"pictures must have the training size {sizes[0]}; found {sizes[1]}.")
+                raise table.origin.error(f"pictures must have the training size {sizes[0]}; found {sizes[1]}. Resize.")
         if not (self.named and table.named):
             if len(table.names) != len(self.names):
                 raise table.origin.error(
-                    f"rows must have the training rows' {len(self.names)} columns; found {len(table.names)}."
+                    f"rows must have the training rows' {len(self.names)} columns; found {len(table.names)}. "
+                    "Give the same columns, in their order."
                 )
             return list(range(len(self.names)))
         if table.names == self.names:
@@ -240,16 +253,23 @@ class Schema:
         if missing or extra:
             found = [f"missing {listing(missing)}"] if missing else []
             found += [f"not known {listing(extra)}"] if extra else []
-            raise table.origin.error(f"columns must be those of the training rows; {', and '.join(found)}.")
+            raise table.origin.error(
+                f"columns must be those of the training rows; {', and '.join(found)}. "
+                "Add or rename what is missing, and leave out the rest."
+            )
         if ordered:
-            raise table.origin.error("columns must be in the order of the training rows; found them in another order.")
+            wrong = [i for i, name in enumerate(table.names) if name != self.names[i]]
+            raise table.origin.error(
+                f"columns must be in the order of the training rows; found {table.names[wrong[0]]!r} where "
+                f"{self.names[wrong[0]]!r} was ({len(wrong):,} such columns). Reorder them."
+            )
         places = {name: i for i, name in enumerate(table.names)}
         return [places[name] for name in self.names]
 
 
 def _with_means(schema: Schema, table: Table) -> Schema:
     """The schema with its features' means over the observed cells; without, where pictures have no holes."""
-    rows = schema.encode(table)
+    rows = schema._encoded(table, list(range(len(table.names))), Repairs())
     if schema.pixels is not None and rows.complete:
         return schema
     sums, counts = np.zeros(rows.n_features), np.zeros(rows.n_features)

@@ -1,5 +1,7 @@
 """A table as it came: columns with their own types, or one array."""
 
+import datetime as dt
+import decimal
 import difflib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from layerwise.errors import InputError
 
-__all__ = ["Origin", "Raw", "Table", "listing"]
+__all__ = ["Origin", "Raw", "Table", "listing", "shown"]
 
 NAMED_AT_MOST = 5
 
@@ -37,6 +39,20 @@ class Origin:
         number = number if self.rows is None else int(self.rows[number])
         return f"row {number}" if self.line is None else f"line {self.line(number)}"
 
+    def found(self, bad: NDArray[np.bool_], value: Any) -> str:
+        """The first bad cell, where it is, and how many there are.
+
+        Arguments:
+            bad: True for such cells of a column.
+            value: the first of them.
+
+        >>> Origin().found(np.array([False, True, True]), "x")
+        "'x' in row 1 (2 such cells)"
+        """
+        count = int(bad.sum())
+        also = f" ({count:,} such cells)" if count > 1 else ""
+        return f"{shown(value)} in {self.row(int(np.argmax(bad)))}{also}"
+
     def take(self, index: NDArray[Any] | slice, count: int) -> "Origin":
         """The origin of some of the rows."""
         return replace(self, rows=(np.arange(count) if self.rows is None else self.rows)[index])
@@ -58,6 +74,10 @@ class Raw:
         levels: the distinct texts or categories; None for numbers and times.
         dtype: the source's type: a NumPy name, or "string", "category", "date", "timestamp[us, UTC]",
             "time[us]", "duration[us]", "decimal(10, 2)", "null".
+        given: the source's own name of the type, where `dtype` is what its cells were taken as.
+        rounded: True for cells that float64 could not hold to the last digit; None when it holds all.
+        flaw: why nothing can be made of its cells; empty where something can. Told when the column is asked for, so
+            that it can be dropped before.
     """
 
     name: str
@@ -66,6 +86,9 @@ class Raw:
     levels: pa.Array | None = None
     dtype: str = "float64"
     origin: Origin = field(default_factory=Origin)
+    given: str = ""
+    rounded: NDArray[np.bool_] | None = None
+    flaw: str = ""
 
     def present(self) -> NDArray[np.bool_] | None:
         """True where there is a value; None when all cells have one."""
@@ -80,7 +103,9 @@ class Raw:
     def take(self, index: NDArray[Any] | slice) -> "Raw":
         """Some of the cells."""
         valid = None if self.valid is None else self.valid[index]
-        return replace(self, values=self.values[index], valid=valid, origin=self.origin.take(index, len(self.values)))
+        rounded = None if self.rounded is None else self.rounded[index]
+        origin = self.origin.take(index, len(self.values))
+        return replace(self, values=self.values[index], valid=valid, origin=origin, rounded=rounded)
 
     def texts(self) -> NDArray[np.object_]:
         """The cells as Python values, None where missing."""
@@ -93,6 +118,11 @@ class Raw:
             values[~present] = None
         return values
 
+    def found(self, bad: NDArray[np.bool_]) -> str:
+        """The first bad cell, where it is, and how many there are."""
+        first = int(np.argmax(bad))
+        return self.origin.found(bad, self.take(slice(first, first + 1)).texts()[0])
+
     def refusal(self, bad: NDArray[np.bool_], what: str, *, remedy: str) -> InputError:
         """An error that names the column, the first bad cell and how many there are.
 
@@ -100,13 +130,7 @@ class Raw:
         >>> raw.refusal(np.isinf(raw.values), "must be finite", remedy="Drop it.")
         InputError("column 'age' must be finite; found inf in row 1. Drop it.")
         """
-        first, count = int(np.argmax(bad)), int(bad.sum())
-        value = self.take(slice(first, first + 1)).texts()[0]
-        also = f" ({count:,} such cells)" if count > 1 else ""
-        shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
-        return self.origin.error(
-            f"column {self.name!r} {what}; found {shown} in {self.origin.row(first)}{also}. {remedy}"
-        )
+        return self.origin.error(f"column {self.name!r} {what}; found {self.found(bad)}. {remedy}")
 
 
 @final
@@ -139,9 +163,11 @@ class Table:
             name, count = Counter(self.names).most_common(1)[0]
             raise self.origin.error(f"column names must be distinct; found {name!r} {count} times. Rename all but one.")
         if not self.names:
-            raise self.origin.error("a table needs at least one column; found none.")
+            raise self.origin.error("a table needs at least one column; found none. Keep some.")
         if len(self) == 0:
-            raise self.origin.error(f"a table needs at least one row; found {len(self.names)} columns and no row.")
+            raise self.origin.error(
+                f"a table needs at least one row; found {len(self.names)} columns and no row. Add rows."
+            )
         if self.labels is not None and len(self.labels) != len(self):
             raise self.origin.error(f"{len(self):,} rows need as many labels; found {len(self.labels):,}.")
 
@@ -202,8 +228,14 @@ class Table:
         return self.origin.name
 
     def column(self, index: int) -> Raw:
-        """One column with its mask and type."""
+        """One column with its mask and type.
+
+        Raises:
+            InputError: where nothing can be made of its cells.
+        """
         if self.array is None:
+            if self.raws[index].flaw:
+                raise self.origin.error(self.raws[index].flaw)
             return self.raws[index]
         return Raw(self.names[index], self.array[:, index], dtype=self.array.dtype.name, origin=self.origin)
 
@@ -278,7 +310,7 @@ class Table:
         if self.array is not None:
             return self.array if self.shape is None else self.array.reshape(len(self), *self.shape)
         columns = []
-        for raw in self.raws:
+        for raw in map(self.column, range(len(self.names))):
             if raw.levels is not None or raw.values.dtype.kind not in "biuf":
                 raise self.origin.error(
                     f"an array holds numbers only; column {raw.name!r} holds {raw.dtype}. "
@@ -295,6 +327,18 @@ def listing(names: Sequence[str]) -> str:
     >>> listing(["a", "b"])
     "'a', 'b'"
     """
-    shown = ", ".join(repr(name) for name in names[:NAMED_AT_MOST])
+    first = ", ".join(repr(name) for name in names[:NAMED_AT_MOST])
     more = len(names) - NAMED_AT_MOST
-    return f"{shown} and {more} more" if more > 0 else shown
+    return f"{first} and {more:,} more" if more > 0 else first
+
+
+def shown(value: Any) -> str:
+    """A cell for a message, cut where it is long.
+
+    >>> shown(np.float64(0.5)), shown("a" * 50), shown(dt.date(2024, 1, 31))
+    ('0.5', "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...", '2024-01-31')
+    """
+    value = value.item() if isinstance(value, np.generic) else value
+    plain = isinstance(value, dt.date | dt.time | dt.timedelta | decimal.Decimal)
+    text = str(value) if plain else repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from layerwise.data import Rows, Scaling, Schema, Table
+from layerwise.data.texts import check_texts
 from layerwise.errors import InputError
 from layerwise.randomness import generator
 
@@ -81,6 +82,8 @@ def schema_of(table: Table, split: Split, *, scaling: Scaling | Literal["auto"])
     if len(split.train) == len(table):
         return Schema.fit(table, scaling=scaling)
     try:
+        # A word among numbers is found wherever it is: the training rows alone would look like codes.
+        check_texts(table)
         return Schema.fit(table.take(split.train.numpy()), scaling=scaling)
     except InputError:
         # What is wrong is told of all rows, with the first of them.
@@ -88,8 +91,15 @@ def schema_of(table: Table, split: Split, *, scaling: Scaling | Literal["auto"])
         raise
 
 
-def parts_of(schema: Schema, table: Table, split: Split) -> dict[str, Rows]:
-    """The encoded "train", "validation" and "held_out" rows, and "test" rows where the table has a test split."""
-    rows = schema.encode(table)
+def parts_of(schema: Schema, table: Table, split: Split, *, told: set[str]) -> dict[str, Rows]:
+    """The encoded "train", "validation" and "held_out" rows, and "test" rows where the table has a test split.
+
+    Arguments:
+        schema: of the training rows.
+        table: all rows.
+        split: which rows are which.
+        told: gets the lines that were logged, as in `Schema.encode`.
+    """
+    rows = schema.encode(table, told=told)
     parts = {name: rows.take(index) for name, index in vars(split).items()}
-    return parts if table.test is None else {**parts, "test": schema.encode(table.test)}
+    return parts if table.test is None else {**parts, "test": schema.encode(table.test, told=told)}

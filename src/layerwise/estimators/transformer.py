@@ -20,6 +20,7 @@ from layerwise.data import Rows, Schema, Table, read
 from layerwise.diagnostics import passes
 from layerwise.errors import InputError
 from layerwise.estimators.arguments import check_arguments
+from layerwise.estimators.arrays import explain, unmasked
 from layerwise.estimators.assembly import Plan, prepare
 from layerwise.estimators.cross_validation import Run
 from layerwise.estimators.engine import judge, train
@@ -163,7 +164,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         going_on = self.warm_start and "model_" in vars(self)
         split, folds = self._split(table, seed=seed, folds=not going_on)
         schema = self.schema_ if going_on else schema_of(table, split, scaling=self.scaling)
-        parts = parts_of(schema, table, split)
+        told: set[str] = set()
+        parts = parts_of(schema, table, split, told=told)
         if going_on:
             self._check_same_shape(schema)
 
@@ -177,7 +179,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             kept = None if checkpoint is None else stack.enter_context(self._kept(checkpoint, schema))
             run = Run(seed, Runtime(self.device, self.precision), history, folds, kept)
             trained = train(make, partial(self._recipe, schema), schema=schema, parts=parts, run=run)
-        self._take(schema, trained.model)
+        self._take(schema, trained.model, told)
         self.components_, self.recipe_, self.history_ = trained.components, describe(trained.recipe), trained.history
         self.metrics_, self.examples_ = trained.metrics, trained.examples
         return self
@@ -196,9 +198,10 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         first = "model_" not in vars(self)
         table, seed = self._table(X, reset=first), self._seed()
         schema = Schema.fit(table, scaling=self.scaling) if first else self.schema_
-        rows = schema.encode(table)
+        told = set() if first else self._told
+        rows = schema.encode(table, told=told)
         if first:
-            self._take(schema, self._fresh(schema, rows, seed=seed))
+            self._take(schema, self._fresh(schema, rows, seed=seed), told)
             self.components_ = PrincipalComponents.fit(rows, self.model_.code)
             self.history_ = History()
         self.partial_fits_ += 1
@@ -339,7 +342,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         saved = load_model(folder)
         estimator = cls(saved.model.code, hidden_layer_sizes=saved.model.hidden, device=device)
-        estimator._take(saved.schema, saved.model.to(Runtime(device, "float32").torch_device))
+        estimator._take(saved.schema, saved.model.to(Runtime(device, "float32").torch_device), set())
         estimator.components_, estimator.metrics_ = saved.components, saved.metrics
         estimator.history_, estimator.examples_ = History(), saved.examples
         estimator.history_.rows.extend(saved.history)
@@ -360,8 +363,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def _n_features_out(self) -> int:
         return self.model_.code
 
-    def _take(self, schema: Schema, model: Dense) -> None:
-        self.schema_, self.model_ = schema, model
+    def _take(self, schema: Schema, model: Dense, told: set[str]) -> None:
+        self.schema_, self.model_, self._told = schema, model, told
         self.environment_ = environment()
         self.ignored_: tuple[str, ...] = ()
         self.partial_fits_ = 0
@@ -427,17 +430,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             table = read(X)
             validate_data(self, X, reset=reset, skip_check_array=True)
         else:
-            # 8-bit numbers stay as they are; everything else becomes floating point.
-            kept = isinstance(X, np.ndarray) and X.dtype.kind in "uib" and X.dtype.itemsize == 1
-            array = validate_data(
-                self,
-                X,
-                reset=reset,
-                dtype=None if kept else "numeric",
-                ensure_all_finite=False,
-                ensure_min_samples=2 if reset else 1,
-            )
-            table = Table.from_array(array)
+            table = Table.from_array(self._array(unmasked(X), reset))
         if reset:
             self._backend = backend_of(X)
             if isinstance(X, Table):
@@ -446,10 +439,20 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             raise table.origin.error("training needs at least 2 rows; found 1. Give more rows.")
         return table
 
+    def _array(self, X: Any, reset: bool) -> NDArray[Any]:
+        # 8-bit numbers stay as they are; everything else becomes floating point.
+        kind = None if isinstance(X, np.ndarray) and X.dtype.kind in "uib" and X.dtype.itemsize == 1 else "numeric"
+        try:
+            least = 2 if reset else 1
+            return validate_data(self, X, reset=reset, dtype=kind, ensure_all_finite=False, ensure_min_samples=least)
+        except (ValueError, TypeError):
+            explain(X)
+            raise
+
     def _rows(self, X: Any) -> Rows:
         check_is_fitted(self)
         return self._encode(self._table(X, reset=False))
 
     def _encode(self, table: Table) -> Rows:
         check_is_fitted(self)
-        return self.schema_.encode(table, ordered=not table.source)
+        return self.schema_.encode(table, ordered=not table.source, told=self._told)

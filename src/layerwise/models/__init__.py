@@ -3,6 +3,7 @@
 from layerwise.models.activations import (
     Activation,
     Maxout,
+    TopK,
     activation_from_name,
     activation_name,
     elu,
@@ -18,6 +19,7 @@ from layerwise.models.activations import (
     tanh,
 )
 from layerwise.models.base import Autoencoder, Pass, Stacked, Stochastic
+from layerwise.models.boltzmann import Chain, RestrictedBoltzmannMachine
 from layerwise.models.config import DenseConfig
 from layerwise.models.dense import Dense, Feedforward, Part
 from layerwise.models.initializers import Gaussian, Glorot, He, Initializer, Orthogonal
@@ -32,11 +34,14 @@ from layerwise.models.layers import (
     Normalization,
 )
 from layerwise.models.principal_components import PrincipalComponents
+from layerwise.models.units import BernoulliUnits, GaussianUnits, RectifiedUnits, Units, units_of
 
 __all__ = [
     "Activation",
     "Autoencoder",
+    "BernoulliUnits",
     "Bounds",
+    "Chain",
     "Dense",
     "DenseConfig",
     "DenseLayer",
@@ -44,6 +49,7 @@ __all__ = [
     "Embeddings",
     "Feedforward",
     "Gaussian",
+    "GaussianUnits",
     "Glorot",
     "He",
     "Initializer",
@@ -56,8 +62,12 @@ __all__ = [
     "Part",
     "Pass",
     "PrincipalComponents",
+    "RectifiedUnits",
+    "RestrictedBoltzmannMachine",
     "Stacked",
     "Stochastic",
+    "TopK",
+    "Units",
     "activation_from_name",
     "activation_name",
     "elu",
@@ -71,4 +81,5 @@ __all__ = [
     "silu",
     "softplus",
     "tanh",
+    "units_of",
 ]

@@ -1,7 +1,8 @@
 """Activations, and the gain that keeps the size of a signal through a layer.
 
 Any elementwise callable serves as an activation; those listed here have a name in model folders and on the command
-line. `Maxout` is the one that changes the width: the layer before it makes `pieces` times as many numbers.
+line. `Maxout` is the one that changes the width: the layer before it makes `pieces` times as many numbers. `TopK`
+compares the units of a row with each other.
 """
 
 import functools
@@ -13,6 +14,7 @@ from typing import final
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.special import bdtr, ndtr
 from torch import Tensor
 from torch.nn.functional import elu, gelu, leaky_relu, relu, selu, silu, softplus
 
@@ -21,6 +23,7 @@ from layerwise.errors import InputError
 __all__ = [
     "Activation",
     "Maxout",
+    "TopK",
     "activation_from_name",
     "activation_name",
     "elu",
@@ -69,6 +72,35 @@ class Maxout:
         return x.unflatten(-1, (-1, self.pieces)).amax(-1)
 
 
+@final
+@dataclass(frozen=True)
+class TopK:
+    """Keeps the `k` largest linear values of each row as they are and sets the others to 0: a sparse code.
+
+    Exactly k are kept, of equal ones some; only they get a gradient, which leaves a unit that is never among them as
+    it is (see `layerwise.penalties.Revival`). A layer with fewer than k units is refused when it is made.
+
+    Raises:
+        InputError: for k below 1.
+
+    Source: Makhzani & Frey 2013, "k-sparse autoencoders", section 2.
+
+    >>> TopK(2)(torch.tensor([[1.0, 4.0, -1.0, 2.0]]))
+    tensor([[0., 4., 0., 2.]])
+    """
+
+    k: int
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise InputError(f"k of TopK must be at least 1; got {self.k}.")
+
+    def __call__(self, x: Float[Tensor, "batch units"]) -> Float[Tensor, "batch units"]:
+        """Zero all but the k largest of each row."""
+        values, places = x.topk(self.k, dim=-1, sorted=False)
+        return torch.zeros_like(x).scatter(-1, places, values)
+
+
 _NAMED: dict[str, Activation] = {
     "identity": identity,
     "sigmoid": sigmoid,
@@ -84,7 +116,7 @@ _NAMED: dict[str, Activation] = {
 
 
 def activation_name(activation: Activation) -> str:
-    """The name under which an activation is written to a file, for instance "silu" or "maxout:2".
+    """The name under which an activation is written to a file, for instance "silu", "maxout:2" or "topk:25".
 
     Raises:
         InputError: for a callable that is not one of this module's.
@@ -94,11 +126,14 @@ def activation_name(activation: Activation) -> str:
     """
     if isinstance(activation, Maxout):
         return f"maxout:{activation.pieces}"
+    if isinstance(activation, TopK):
+        return f"topk:{activation.k}"
     for name, function in _NAMED.items():
         if function is activation:
             return name
     raise InputError(
-        f"an activation that is written to a file must be one of {', '.join(_NAMED)} or Maxout; got {activation!r}."
+        f"an activation that is written to a file must be one of {', '.join(_NAMED)}, Maxout or TopK; "
+        f"got {activation!r}."
     )
 
 
@@ -111,11 +146,13 @@ def activation_from_name(name: str) -> Activation:
     >>> activation_from_name("maxout:3")
     Maxout(pieces=3)
     """
-    kind, _, pieces = name.partition(":")
-    if kind == "maxout" and (pieces.isdecimal() or not pieces):
-        return Maxout(int(pieces or 2))
+    kind, _, number = name.partition(":")
+    if kind == "maxout" and (number.isdecimal() or not number):
+        return Maxout(int(number or 2))
+    if kind == "topk" and number.isdecimal():
+        return TopK(int(number))
     if name not in _NAMED:
-        raise InputError(f"activation must be one of {', '.join(_NAMED)}, maxout:2; got {name!r}.")
+        raise InputError(f"activation must be one of {', '.join(_NAMED)}, maxout:2, topk:25; got {name!r}.")
     return _NAMED[name]
 
 
@@ -128,7 +165,7 @@ def expansion(activation: Activation) -> int:
 _quadrature = functools.cache(np.polynomial.hermite_e.hermegauss)
 
 
-def gain(activation: Activation) -> float:
+def gain(activation: Activation, *, units: int | None = None) -> float:
     r"""The factor on the weights with which a layer keeps the mean square of its signal.
 
     .. math:: g = \mathrm{E}[f(z)^2]^{-1/2}, \quad z \sim N(0, 1)
@@ -136,15 +173,33 @@ def gain(activation: Activation) -> float:
     which is sqrt(2) for ReLU (He et al. 2015, eq. 10) and 1 for SELU and linear units; found by Gauss-Hermite
     quadrature, so that any activation, also one of your own, gets its own.
 
+    Arguments:
+        units: the width of the layer; only `TopK` asks for it, whose kept values are the larger the more units compete.
+
+    Raises:
+        InputError: for `TopK` without `units`.
+
     >>> [round(gain(f), 3) for f in (identity, relu, selu, tanh)]
     [1.0, 1.414, 1.0, 1.593]
+    >>> round(gain(TopK(25), units=1000), 3)
+    2.685
     """
     if isinstance(activation, Maxout):
-        # E[max^2] of k normal numbers, by quadrature over the density of the largest: k phi(z) Phi(z)^(k - 1).
-        z = torch.linspace(-8, 8, 4001, dtype=torch.float64)
-        density = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-        weights = activation.pieces * density * torch.special.ndtr(z) ** (activation.pieces - 1) * (z[1] - z[0])
-        return float((weights * z**2).sum() ** -0.5)
-    nodes, weights_ = _quadrature(200)
+        return (activation.pieces * _square_of_largest(1, activation.pieces)) ** -0.5
+    if isinstance(activation, TopK):
+        if units is None:
+            raise InputError("the gain of TopK depends on the number of units; give units.")
+        return _square_of_largest(activation.k, units) ** -0.5
+    nodes, weights = _quadrature(200)
     values = activation(torch.tensor(nodes)).double()
-    return float(((torch.from_numpy(weights_) * values**2).sum() / math.sqrt(2 * math.pi)) ** -0.5)
+    return float(((torch.from_numpy(weights) * values**2).sum() / math.sqrt(2 * math.pi)) ** -0.5)
+
+
+def _square_of_largest(k: int, n: int) -> float:
+    """The mean square of n normal numbers of which all but the k largest are set to 0.
+
+    A number z is among them if at most k - 1 of the n - 1 others, each with probability 1 - Phi(z), lie above it.
+    """
+    z, step = np.linspace(-8, 8, 4001, retstep=True)
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return float((z**2 * density * bdtr(k - 1, n - 1, ndtr(-z))).sum() * step)

@@ -19,6 +19,8 @@ class Pass(NamedTuple):
         hidden: the outputs of the encoder's hidden layers, from the input up, without the code.
         natural: the decoder's output before its last activation (for a sigmoid: the logits), in which
             cross-entropies are computed without loss of precision; the reconstruction itself for a linear output.
+        energies: of a model that has an energy: that of each row, and that of each of its own samples, which are held
+            constant; empty for others.
     """
 
     input: Tensor
@@ -26,6 +28,7 @@ class Pass(NamedTuple):
     reconstruction: Tensor
     hidden: tuple[Tensor, ...]
     natural: Tensor
+    energies: tuple[Tensor, ...] = ()
 
 
 class Stochastic(nn.Module, ABC):

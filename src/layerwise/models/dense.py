@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from layerwise.errors import InputError
 from layerwise.models.activations import Activation, activation_from_name, activation_name, identity
 from layerwise.models.base import Autoencoder, Pass, Stacked
+from layerwise.models.boltzmann import Chain, RestrictedBoltzmannMachine
 from layerwise.models.config import DenseConfig
+from layerwise.models.initializers import Gaussian
 from layerwise.models.layers import Bounds, DenseLayer, Embeddings, Inputs, Layer, LinearPath, Normalization
+from layerwise.models.units import units_of
 
 __all__ = ["Dense", "Feedforward", "Part"]
 
@@ -68,6 +71,41 @@ class Feedforward(Autoencoder, Stacked, ABC):
         """The autoencoder of encoder layers 0 to `index` and the decoder layers that mirror them."""
         self._check_layer(index)
         return Part(self.front, self.encoder[: index + 1], self.decoder[self.depth - 1 - index :])
+
+    def machine(self, index: int, chain: Chain = Chain()) -> RestrictedBoltzmannMachine:
+        """Encoder layer `index` (from 0) and the bias of its mirror as a restricted Boltzmann machine.
+
+        Raises:
+            InputError: for a layer with a normalization, dropout, embeddings or an activation that no unit has.
+        """
+        self._check_layer(index)
+        layer, mirror = self._pair(index)
+        plain = type(layer.normalize) is type(mirror.normalize) is nn.Identity and layer.magnitude is None
+        if not plain or layer.dropout.probability or mirror.dropout.probability or (index == 0 and self.front):
+            raise InputError("a Boltzmann machine needs a layer without normalization, dropout and embeddings.")
+        assert layer.bias is not None
+        assert mirror.bias is not None
+        code, features = layer.weight.shape
+        machine = RestrictedBoltzmannMachine(
+            features,
+            code,
+            visible=units_of(mirror.activation),
+            hidden=units_of(layer.activation),
+            chain=chain,
+            initializer=Gaussian(0.0),
+        )
+        machine.share(layer.weight, mirror.bias, layer.bias)
+        return machine
+
+    def mirror(self, index: int) -> None:
+        """Give the decoder layer that mirrors encoder layer `index` its transposed weights; tied ones have them."""
+        layer, mirror = self._pair(index)
+        if mirror.effective_weight.data_ptr() != layer.effective_weight.data_ptr():
+            with torch.no_grad():
+                mirror.weight.copy_(layer.weight.T)
+
+    def _pair(self, index: int) -> tuple[DenseLayer, DenseLayer]:
+        return self._layer(self.encoder[index]), self._layer(self.decoder[self.depth - 1 - index])
 
     @property
     def _last(self) -> DenseLayer:
@@ -133,7 +171,8 @@ class Dense(Feedforward):
         seed: of the first weights; the same seed gives the same weights.
 
     Raises:
-        InputError: for a width below 1, or a linear path together with a bounded code or tied weights.
+        InputError: for a width below 1, a `TopK` that keeps more units than a layer has, or a linear path together with
+            a bounded code or tied weights.
 
     Source: Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks", figure 1.
 

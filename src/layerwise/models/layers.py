@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from layerwise.errors import InputError
-from layerwise.models.activations import Activation, expansion, gain, identity, silu
+from layerwise.models.activations import Activation, TopK, expansion, gain, identity, silu
 from layerwise.models.base import Stochastic
 from layerwise.models.initializers import Initializer, Orthogonal
 from layerwise.randomness import generator
@@ -37,7 +37,7 @@ class Layer:
     """How every hidden layer of a network is made.
 
     Arguments:
-        activation: any elementwise callable, or `Maxout`.
+        activation: any elementwise callable, `Maxout`, or `TopK`.
         initializer: draws the weights; its gain follows from the activation.
         normalization: of the values before the activation, or of the weights.
         dropout: the probability with which a hidden unit is set to 0 in training, the others scaled up.
@@ -103,6 +103,9 @@ class DenseLayer(nn.Module):
         layer: activation, initializer, normalization, dropout.
         seed: of the first weights; `place` tells the layers of one network apart.
         mirrored: the encoder layer whose transposed weights are used instead of own ones (tied weights).
+
+    Raises:
+        InputError: for a `TopK` that keeps more units than there are.
     """
 
     def __init__(
@@ -116,12 +119,14 @@ class DenseLayer(nn.Module):
         mirrored: "DenseLayer | None" = None,
     ) -> None:
         super().__init__()
+        if isinstance(layer.activation, TopK) and layer.activation.k > units:
+            raise InputError(f"a layer with TopK({layer.activation.k}) needs at least that many units; got {units}.")
         self.activation = layer.activation
         width = units * expansion(layer.activation)
         # A tuple hides the mirrored layer from the module tree: its parameters are counted, moved and saved once.
         self._mirrored = () if mirrored is None else (mirrored,)
         if mirrored is None:
-            noise, factor = generator(seed, place, 0), gain(layer.activation)
+            noise, factor = generator(seed, place, 0), gain(layer.activation, units=units)
             # One draw for each piece of a maxout unit: a unit sees all its inputs with every piece.
             pieces = [
                 layer.initializer(units, inputs, gain=factor, generator=noise)
@@ -137,6 +142,11 @@ class DenseLayer(nn.Module):
         self.bias: nn.Parameter | None = nn.Parameter(torch.zeros(width)) if biased else None
         self.normalize = _normalizer(layer.normalization, width)
         self.dropout = Dropout(layer.dropout, place=place)
+
+    @property
+    def mirrored(self) -> "DenseLayer | None":
+        """The layer whose transposed weights are used, or None."""
+        return self._mirrored[0] if self._mirrored else None
 
     @property
     def effective_weight(self) -> Float[Tensor, "outputs inputs"]:
@@ -168,8 +178,31 @@ def _normalizer(kind: Normalization, width: int) -> nn.Module:
     if kind is Normalization.BATCH:
         return nn.BatchNorm1d(width)
     if kind is Normalization.LAYER:
-        return nn.LayerNorm(width)
+        return RowNormalization(width)
     return nn.Identity()
+
+
+@final
+class RowNormalization(nn.Module):
+    r"""Layer normalization: each row to mean 0 and variance 1 over its units, then a scale and a shift for each unit.
+
+    Written out, because the third derivative of torch's own `layer_norm` is wrong without a word (seen in 2.13), and
+    curvature asks for it where a penalty reads the Jacobian. Computed in float32, whatever the precision of the pass.
+
+    Source: Ba, Kiros & Hinton 2016, eq. 3.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Float[Tensor, "batch units"]) -> Float[Tensor, "batch units"]:
+        """The normalized values."""
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        centered = x - x.mean(1, keepdim=True)
+        variance = centered.square().mean(1, keepdim=True)
+        return centered * torch.rsqrt(variance + 1e-5) * self.weight + self.bias
 
 
 @final

@@ -1,6 +1,6 @@
 """Any optimizer of torch.optim as a part of the library."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -21,7 +21,9 @@ class FirstOrder(Optimizer):
     Arguments:
         method: for instance `torch.optim.Adam` or `torch.optim.SGD`; one that takes no closure.
         lr: the learning rate, scaled by the phase's schedule.
-        momentum, weight_decay: given on to the method where they are not None.
+        momentum: given on to the method where it is not None; a number, or a function of the phase's progress in
+            [0, 1] such as a `Schedule`.
+        weight_decay: given on to the method where it is not None.
         clip: the largest allowed norm of the whole gradient; None for no limit.
         options: further arguments of the method, for instance {"betas": (0.9, 0.99)}.
 
@@ -34,7 +36,7 @@ class FirstOrder(Optimizer):
 
     method: type[torch.optim.Optimizer] = torch.optim.Adam
     lr: float = 1e-3
-    momentum: float | None = None
+    momentum: float | Callable[[float], float] | None = None
     weight_decay: float | None = None
     clip: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -48,9 +50,13 @@ class FirstOrder(Optimizer):
         """A fresh stepper for the trainable parameters of `part`."""
         return _FirstOrderStepper(self, [p for p in part.parameters() if p.requires_grad])
 
+    def momentum_at(self, progress: float) -> float | None:
+        """The momentum when a share of the phase is done."""
+        return self.momentum(progress) if callable(self.momentum) else self.momentum
+
     def make(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer of torch for these parameters."""
-        chosen = {"momentum": self.momentum, "weight_decay": self.weight_decay}
+        chosen = {"momentum": self.momentum_at(0.0), "weight_decay": self.weight_decay}
         arguments: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
         try:
             return self.method(parameters, lr=self.lr, **arguments, **self.options)  # type: ignore[call-arg]
@@ -73,6 +79,8 @@ class _FirstOrderStepper(Stepper):
             nn.utils.clip_grad_norm_(self.parameters, self.choice.clip)
         for group in self.optimizer.param_groups:
             group["lr"] = self.choice.lr * rate
+            if callable(self.choice.momentum):
+                group["momentum"] = self.choice.momentum_at(problem.progress)
         self.optimizer.step()
         self.optimizer.zero_grad()
         return terms

@@ -1,9 +1,12 @@
 """What is asked of a model: fidelities and penalties."""
 
 from layerwise.penalties.base import Layers, Penalty, chosen_layers
+from layerwise.penalties.contraction import Contraction, HigherOrderContraction
+from layerwise.penalties.divergence import ContrastiveDivergence, contrastive_divergence
 from layerwise.penalties.fidelity import (
     ClippedSquaredError,
     CrossEntropy,
+    Emphasized,
     Fidelity,
     SquaredError,
     clipped_squared_error,
@@ -11,23 +14,29 @@ from layerwise.penalties.fidelity import (
     squared_error,
 )
 from layerwise.penalties.mixed import Discrete, MixedFidelity
-from layerwise.penalties.sparsity import L1, KLSparsity
+from layerwise.penalties.sparsity import L1, KLSparsity, Revival
 from layerwise.penalties.weights import WeightDecay
 
 __all__ = [
     "L1",
     "ClippedSquaredError",
+    "Contraction",
+    "ContrastiveDivergence",
     "CrossEntropy",
     "Discrete",
+    "Emphasized",
     "Fidelity",
+    "HigherOrderContraction",
     "KLSparsity",
     "Layers",
     "MixedFidelity",
     "Penalty",
+    "Revival",
     "SquaredError",
     "WeightDecay",
     "chosen_layers",
     "clipped_squared_error",
+    "contrastive_divergence",
     "cross_entropy",
     "squared_error",
 ]

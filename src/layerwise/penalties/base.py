@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from layerwise.errors import InputError
 from layerwise.models.base import Pass
+from layerwise.models.dense import Feedforward
 
-__all__ = ["Layers", "Penalty", "chosen_layers"]
+__all__ = ["Layers", "Penalty", "chosen_layers", "refuse_batch_statistics"]
 
 Layers = Literal["all", "alternate", "code"] | Sequence[int]
 
@@ -49,3 +50,18 @@ def chosen_layers(run: Pass, layers: Layers) -> list[Tensor]:
     if wrong:
         raise InputError(f"layers must be numbers from 1 to {len(stack)} (the code is {len(stack)}); got {wrong[0]!r}.")
     return [stack[number - 1] for number in numbers]
+
+
+def refuse_batch_statistics(name: str, model: nn.Module) -> None:
+    """Make sure that a penalty may ask the encoder a second time.
+
+    Raises:
+        InputError: for batch normalization in training: it makes a row depend on the others, and each call moves its
+            running statistics.
+    """
+    encoder = model.encoder if isinstance(model, Feedforward) else model
+    if any(isinstance(module, nn.BatchNorm1d) and module.training for module in encoder.modules()):
+        raise InputError(
+            f"{name} asks the encoder a second time, which batch normalization does not allow in training; "
+            "use layer or weight normalization."
+        )

@@ -10,11 +10,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from layerwise.data import Batch
+from layerwise.errors import InputError
 from layerwise.models.base import Pass
 
 __all__ = [
     "ClippedSquaredError",
     "CrossEntropy",
+    "Emphasized",
     "Fidelity",
     "SquaredError",
     "clipped_squared_error",
@@ -104,6 +106,59 @@ class ClippedSquaredError(Fidelity):
         """The error of each row."""
         errors = torch.where(run.reconstruction == target.x, 0.0, run.natural - present(target))
         return observed(errors.square(), target.observed).flatten(1).sum(1)
+
+
+@final
+@dataclass(frozen=True)
+class Emphasized(Fidelity):
+    r"""Another fidelity that counts corrupted and other cells with weights of their own.
+
+    .. math:: \frac1n \sum_i \Bigl( \alpha \sum_{j \in C_i} \ell_{ij} + \beta \sum_{j \notin C_i} \ell_{ij} \Bigr)
+
+    where C_i are the cells in which the model's input differs from the target, and l_ij is what a cell costs in the
+    other fidelity. A categorical column of `MixedFidelity` is corrupted as a whole. In a batch without any corrupted
+    cell there is nothing to emphasize, and all cells count once: so validation, on clean rows, is that of the other
+    fidelity, also where beta is 0.
+
+    Arguments:
+        fidelity: compares the cells.
+        corrupted: alpha.
+        others: beta; 0 is the full emphasis.
+
+    Raises:
+        InputError: for a weight that is negative or not finite, or two that are 0.
+
+    Source: Vincent et al. 2010, "Stacked denoising autoencoders", section 3.4, "emphasis on corrupted dimensions".
+
+    >>> zeros, ones = torch.zeros(1, 3), torch.ones(1, 3)
+    >>> run = Pass(torch.tensor([[0.0, 1.0, 1.0]]), torch.zeros(1, 1), zeros, (), zeros)
+    >>> Emphasized(squared_error, corrupted=4.0, others=0.5)(run, Batch(ones, None))
+    tensor(5.)
+    """
+
+    fidelity: Fidelity
+    corrupted: float = 1.0
+    others: float = 0.5
+
+    name = "emphasized"
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.corrupted < float("inf") and 0 <= self.others < float("inf")):
+            raise InputError(f"the weights of Emphasized must be at least 0 and finite; got {self}.")
+        if self.corrupted == self.others == 0:
+            raise InputError("one of the weights of Emphasized must be above 0.")
+
+    def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
+        """The weighted sum over each row's observed cells."""
+        corrupted = run.input != target.x
+        intact = ~corrupted
+        if target.observed is not None:
+            corrupted, intact = corrupted & target.observed, intact & target.observed
+        everything = self.fidelity.rows(run, target)
+        # Fidelities add up over columns, and count a column only where all its cells are observed.
+        rest = self.fidelity.rows(run, Batch(target.x, intact))
+        weighted = self.corrupted * everything + (self.others - self.corrupted) * rest
+        return torch.where(corrupted.any(), weighted, everything)
 
 
 squared_error = SquaredError()

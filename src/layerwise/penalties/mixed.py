@@ -97,7 +97,7 @@ class MixedFidelity(Fidelity):
     def _discrete(block: Discrete, natural: Tensor, target: Batch) -> Tensor:
         center = natural.new_tensor(block.center)
         part = slice(block.start, block.stop)
-        mask = None if target.observed is None else target.observed[:, block.start]
+        mask = None if target.observed is None else target.observed[:, part].all(1)
         truth = target.x[:, part] * block.scale + center
         # A missing row's target is arbitrary; a fixed one keeps its terms finite before they are dropped.
         truth = truth if mask is None else torch.where(mask.unsqueeze(1), truth, 0.0)

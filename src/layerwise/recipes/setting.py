@@ -17,6 +17,7 @@ class Setting:
         rows: of the training data.
         objective: the estimator's fidelity and penalties.
         pictures: whether the features are the pixels of a picture.
+        depth: encoder layers of the model, the code among them; 0 where it is not known.
 
     >>> Setting(500).pictures
     False
@@ -25,3 +26,4 @@ class Setting:
     rows: int
     objective: Objective = Objective()
     pictures: bool = False
+    depth: int = 0

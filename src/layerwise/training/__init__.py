@@ -15,13 +15,14 @@ from layerwise.training.history import (
 )
 from layerwise.training.loop import fit
 from layerwise.training.objective import Objective
-from layerwise.training.phase import Block, Phase, Recipe, Stop, Upto, View, Whole
+from layerwise.training.phase import Block, Boltzmann, Phase, Recipe, Stop, Upto, View, Whole
 from layerwise.training.progress import ProgressBar
 from layerwise.training.rows import TensorRows
-from layerwise.training.schedule import Constant, Cosine, OneCycle, Schedule, StepDecay, value_at
+from layerwise.training.schedule import Constant, Cosine, OneCycle, Schedule, StepDecay, Switch, value_at
 
 __all__ = [
     "Block",
+    "Boltzmann",
     "Checkpoint",
     "Constant",
     "Cosine",
@@ -41,6 +42,7 @@ __all__ = [
     "StepEnd",
     "Stop",
     "StopPhase",
+    "Switch",
     "TensorRows",
     "Upto",
     "View",

@@ -7,15 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from layerwise.data import Source
+import torch
+
+from layerwise.data import Batch, Source
 from layerwise.errors import InputError
 from layerwise.models.base import Autoencoder
+from layerwise.optim import Problem
 from layerwise.runtime import Runtime
 from layerwise.training.checkpoint import Checkpoint, fingerprint
 from layerwise.training.describe import describe
 from layerwise.training.history import History
 from layerwise.training.interrupt import stop_flag
-from layerwise.training.phase import Recipe
+from layerwise.training.phase import Phase, Recipe
 from layerwise.training.phase_run import PhaseRun, Run
 
 __all__ = ["fit"]
@@ -74,7 +77,7 @@ def fit(
         raise InputError("training needs at least one row; got none.")
     model.to(runtime.torch_device)
     for phase in recipe:
-        phase.view.part(model)
+        _check(phase, model, data, runtime)
     with ExitStack() as stack:
         flag = stack.enter_context(stop_flag())
         run = Run(model, data, validation, seed, runtime, history, flag, earlier=len(history.rows))
@@ -84,6 +87,21 @@ def fit(
         _go_through(run, recipe)
     model.eval()
     return history
+
+
+def _check(phase: Phase, model: Autoencoder, data: Source, runtime: Runtime) -> None:
+    """Refuse what does not fit, in any phase, before the first one begins."""
+    try:
+        part = phase.view.part(model)
+        phase.view.check(model, data)
+        x, observed = data.batch(torch.arange(1))
+        device = runtime.torch_device
+        batch = Batch(x.to(device), None if observed is None else observed.to(device))
+        model.eval()
+        part.eval()
+        Problem(part, phase.objective, phase.view.feed(model, batch)).terms()
+    except InputError as error:
+        raise InputError(f"phase {phase.name!r}: {error}") from error
 
 
 def _go_through(run: Run, recipe: Recipe) -> None:

@@ -3,19 +3,24 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import torch
 
 from layerwise.corruptions import Corruption
-from layerwise.data import Batch
+from layerwise.data import Batch, Source
 from layerwise.errors import InputError
 from layerwise.models.base import Autoencoder, Stacked
+from layerwise.models.boltzmann import Chain
+from layerwise.models.dense import Feedforward
+from layerwise.models.units import BernoulliUnits
 from layerwise.optim.base import Optimizer
 from layerwise.training.objective import Objective
 from layerwise.training.schedule import Constant, Schedule
 
-__all__ = ["Block", "Phase", "Recipe", "Stop", "Upto", "View", "Whole"]
+__all__ = ["Block", "Boltzmann", "Phase", "Recipe", "Stop", "Upto", "View", "Whole"]
+
+ROWS = 1024
 
 
 class View(ABC):
@@ -33,6 +38,18 @@ class View(ABC):
     def feed(self, model: Autoencoder, batch: Batch) -> Batch:
         """What the part sees of a batch of the model's input, without a graph."""
 
+    @abstractmethod
+    def check(self, model: Autoencoder, data: Source) -> None:
+        """See whether the part can learn from such rows, before any training begins.
+
+        Raises:
+            InputError: when it cannot.
+        """
+
+    @abstractmethod
+    def close(self, model: Autoencoder) -> None:
+        """Hand on what the part has learned to other layers of the model, at the end of the phase."""
+
 
 @final
 @dataclass(frozen=True)
@@ -46,6 +63,12 @@ class Whole(View):
     def feed(self, model: Autoencoder, batch: Batch) -> Batch:
         """The batch itself."""
         return batch
+
+    def check(self, model: Autoencoder, data: Source) -> None:
+        """Any rows will do."""
+
+    def close(self, model: Autoencoder) -> None:
+        """Nothing: the parameters are the model's own."""
 
 
 @final
@@ -61,12 +84,71 @@ class Block(View):
 
     def feed(self, model: Autoencoder, batch: Batch) -> Batch:
         """The code of the layers below."""
-        if self.index == 0:
-            return batch
-        below = stacked(model).upto(self.index - 1)
-        below.eval()
-        with torch.no_grad():
-            return Batch(below.encode(batch.x).float(), None)
+        return below(model, self.index, batch)
+
+    def check(self, model: Autoencoder, data: Source) -> None:
+        """Any rows will do."""
+
+    def close(self, model: Autoencoder) -> None:
+        """Nothing: the parameters are the model's own."""
+
+
+@final
+@dataclass(frozen=True)
+class Boltzmann(View):
+    """Encoder layer `index` (from 0) as a restricted Boltzmann machine, fed with the output of the layers below.
+
+    The machine has the encoder layer's weights and bias, and the bias of the decoder layer that mirrors it. The kind of
+    its units follows from the activations: sigmoid, identity (linear with normal noise) or, for the hidden ones, relu.
+    At the end of the phase the decoder layer gets the transposed weights (Hinton & Salakhutdinov 2006, figure 1).
+
+    Arguments:
+        index: of the encoder layer.
+        chain: how the machine draws its samples.
+    """
+
+    index: int
+    chain: Chain = Chain()
+
+    def part(self, model: Autoencoder) -> Autoencoder:
+        """The machine of that layer.
+
+        Raises:
+            InputError: for a layer with a normalization, embeddings or an activation that no unit has.
+        """
+        return _feedforward(model).machine(self.index, self.chain)
+
+    def feed(self, model: Autoencoder, batch: Batch) -> Batch:
+        """The code of the layers below."""
+        return below(model, self.index, batch)
+
+    def check(self, model: Autoencoder, data: Source) -> None:
+        """Binary units are probabilities: their rows must be in [0, 1].
+
+        Raises:
+            InputError: names the first number outside and its place, or the layer that may leave [0, 1].
+        """
+        machine = _feedforward(model).machine(self.index, self.chain)
+        if not isinstance(machine.visible, BernoulliUnits):
+            return
+        model.eval()
+        for start in range(0, len(data), ROWS):
+            index = torch.arange(start, min(start + ROWS, len(data)))
+            x = self.feed(model, data.batch(index)).x
+            outside = ((x < 0) | (x > 1)).nonzero()
+            if len(outside):
+                row, feature = outside[0].tolist()
+                what = f"feature {feature}" if self.index == 0 else f"unit {feature} of layer {self.index}"
+                raise InputError(
+                    f"binary visible units need numbers in [0, 1]; found {float(x[row, feature]):g} in {what} of row "
+                    f"{int(index[row])}. Scale the data (scaling='minmax'), or use linear outputs."
+                )
+            if self.index > 0:
+                return
+
+    def close(self, model: Autoencoder) -> None:
+        """Give the decoder layer the transposed weights."""
+        _feedforward(model).mirror(self.index)
 
 
 @final
@@ -84,6 +166,12 @@ class Upto(View):
         """The batch itself."""
         return batch
 
+    def check(self, model: Autoencoder, data: Source) -> None:
+        """Any rows will do."""
+
+    def close(self, model: Autoencoder) -> None:
+        """Nothing: the parameters are the model's own."""
+
 
 @final
 @dataclass(frozen=True)
@@ -93,10 +181,13 @@ class Stop:
     Arguments:
         patience: None never stops early; the best weights are kept all the same.
         improvement: the relative gain below which an epoch does not count as better.
+        keep: the weights that are left at the end: the "best" on the validation rows or the "last", for objectives
+            whose value does not say how good a model is.
     """
 
     patience: int | None = None
     improvement: float = 0.0
+    keep: Literal["best", "last"] = "best"
 
 
 @final
@@ -148,6 +239,16 @@ class Phase:
 Recipe = Sequence[Phase]
 
 
+def below(model: Autoencoder, index: int, batch: Batch) -> Batch:
+    """What encoder layer `index` gets when the model gets `batch`; without a graph and without noise."""
+    if index == 0:
+        return batch
+    part = stacked(model).upto(index - 1)
+    part.eval()
+    with torch.no_grad():
+        return Batch(part.encode(batch.x).float(), None)
+
+
 def stacked(model: Autoencoder) -> Stacked:
     """The model, if it can be trained layer by layer.
 
@@ -156,4 +257,10 @@ def stacked(model: Autoencoder) -> Stacked:
     """
     if not isinstance(model, Stacked):
         raise InputError(f"{type(model).__name__} has no layers to train one by one; use the view Whole().")
+    return model
+
+
+def _feedforward(model: Autoencoder) -> Feedforward:
+    if not isinstance(model, Feedforward):
+        raise InputError(f"{type(model).__name__} has no layers that are Boltzmann machines; use another view.")
     return model

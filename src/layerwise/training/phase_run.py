@@ -107,6 +107,9 @@ class PhaseRun:
         self.sums: dict[str, float] = {}
         self.pending: deque[_Step] = deque()
         self.problem: Problem | None = None
+        # What the part has beside the model's own: the particles of a persistent chain.
+        shared = {id(buffer) for buffer in run.model.buffers()}
+        self.own = {name: buffer for name, buffer in self.part.named_buffers() if id(buffer) not in shared}
         self.parameters = {name: parameter.detach() for name, parameter in self.part.named_parameters()}
 
     @property
@@ -140,6 +143,7 @@ class PhaseRun:
         if self.done > self.closed:
             self._close_epoch()
         self.keeper.restore()
+        self.phase.view.close(self.run.model)
         epochs = self.epoch if self.step else max(0, self.epoch - 1)
         self.run.history.record(PhaseEnd(self.phase.name, reason, epochs, self.keeper.best_epoch, self.seconds))
 
@@ -219,13 +223,14 @@ class PhaseRun:
         self.closed = self.done
         validation: dict[str, float] = {}
         with self.keeper.averaged():
-            if self.run.validation is None:
-                # Nothing to choose by: the last weights are kept.
-                best = self.keeper.consider(-float(self.done), epoch=self.epoch, improvement=0.0)
-            else:
+            # With nothing to choose by, the last weights are the best.
+            value, improvement = -float(self.done), 0.0
+            if self.run.validation is not None:
                 validation = self._validate(self.run.validation)
-                value = validation[self.phase.objective.fidelity.name]
-                best = self.keeper.consider(value, epoch=self.epoch, improvement=self.phase.stop.improvement)
+                if self.phase.stop.keep == "best":
+                    value = validation[self.phase.objective.fidelity.name]
+                    improvement = self.phase.stop.improvement
+            best = self.keeper.consider(value, epoch=self.epoch, improvement=improvement)
         ended = EpochEnd(self.phase.name, self.epoch, self.done, self.sums, validation, best, self.seconds)
         self.run.history.record(ended)
 
@@ -282,12 +287,18 @@ class PhaseRun:
             "seconds": self.seconds,
             "keeper": self.keeper.numbers(),
         }
-        tensors = {f"stepper.{name}": value for name, value in self.stepper.state().items()}
-        return values, {**tensors, **{f"keeper.{name}": value for name, value in self.keeper.tensors().items()}}
+        parts = {
+            "stepper": self.stepper.state(),
+            "keeper": self.keeper.tensors(),
+            "part": self.own,
+        }
+        return values, {f"{part}.{name}": value for part, found in parts.items() for name, value in found.items()}
 
     def _take_up(self, state: State) -> None:
         values = state.values
         self.run.model.load_state_dict(state.part("model"))
+        for name, value in state.part("part").items():
+            self.own[name].copy_(value)
         self.stepper.restore(state.part("stepper"))
         self.keeper.take_up(values["keeper"], state.part("keeper"))
         self.epoch, self.step, self.done = values["epoch"], values["step"], values["done"]

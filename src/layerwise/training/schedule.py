@@ -7,7 +7,7 @@ from typing import final
 
 from layerwise.errors import InputError
 
-__all__ = ["Constant", "Cosine", "OneCycle", "Schedule", "StepDecay", "value_at"]
+__all__ = ["Constant", "Cosine", "OneCycle", "Schedule", "StepDecay", "Switch", "value_at"]
 
 
 class Schedule(ABC):
@@ -32,6 +32,26 @@ class Constant(Schedule):
     def __call__(self, progress: float) -> float:
         """The value."""
         return self.value
+
+
+@final
+@dataclass(frozen=True)
+class Switch(Schedule):
+    """One value until the share `at` of the phase is done, another after it: the momentum of the classical papers.
+
+    Source: Hinton 2010, "A practical guide to training restricted Boltzmann machines", section 9.
+
+    >>> Switch(0.5, 0.9, at=0.2)(0.1), Switch(0.5, 0.9, at=0.2)(0.2)
+    (0.5, 0.9)
+    """
+
+    before: float
+    after: float
+    at: float
+
+    def __call__(self, progress: float) -> float:
+        """The value when the given share is done."""
+        return self.before if progress < self.at else self.after
 
 
 @final

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from layerwise.report.blocks import Drawing, Drawings, Section, Text
 from layerwise.report.data import ReportData
 from layerwise.report.drawing import CATEGORIES, COLORS, INK, bare, log_worthy, numbers, svg
-from layerwise.report.words import clean, number, percent, plural, shorten
+from layerwise.report.words import clean, narrow, number, percent, plural, width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,8 +179,8 @@ def _by_label(figure: "Figure", axes: "Axes", points: NDArray[np.float64], label
     for place, name in enumerate(sorted(common, key=_order)):
         inside = points[names == name]
         handles.append(_scatter(axes, inside, color=CATEGORIES[place], marker=MARKERS[place % len(MARKERS)]))
-        texts.append("\u200a" + shorten(name, 16))
-        if len(inside) > 2 and len(name) <= 12 and len(common) > 1:
+        texts.append("\u200a" + narrow(name, 16))
+        if len(inside) > 2 and width(name) <= 12 and len(common) > 1:
             middle = np.median(inside, axis=0)
             box = {
                 "boxstyle": "round,pad=0.2",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from layerwise.report.blocks import Block, Cell, Details, Drawing, Drawings, Section, Table, Text
 from layerwise.report.data import ReportData
 from layerwise.report.drawing import COLORS, INK, QUIET, bare, numbers, svg
-from layerwise.report.words import as_float, clean, number, percent, plural, shorten
+from layerwise.report.words import as_float, clean, narrow, number, percent, plural, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,10 +92,10 @@ def _bars(shares: list[tuple[str, str, float, float]]) -> Drawing:
                     percent(value), (float(np.clip(np.nan_to_num(value), 0, end)), place), (3, 0),
                     textcoords="offset points", va="center", fontsize=7.5, color=INK,
                 )  # fmt: skip
-        axes.set_yticks(places, [shorten(name, 28) for name, *_ in shares], color=INK)
+        axes.set_yticks(places, [narrow(name, 28) for name, *_ in shares], color=INK)
         axes.set_ylim(len(shares) - 0.4, -0.6)
         axes.set_xlim(0, end * 1.14)
-        axes.set_xlabel("share of the column's variance that is lost")
+        axes.set_xlabel("share of the variance that is lost")
         numbers(axes.xaxis)
         axes.xaxis.set_major_formatter(lambda value, _: percent(float(value), 2))
         bare(axes, grid="x")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 from layerwise.report.blocks import Block, Cell, Details, Drawing, Drawings, Section, Table, Text
 from layerwise.report.data import ReportData
 from layerwise.report.drawing import CATEGORIES, INK, QUIET, bare, log_worthy, numbers, svg
-from layerwise.report.words import as_float, clean, count, duration, number, shorten
+from layerwise.report.words import as_float, clean, count, duration, narrow, number, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -149,7 +149,7 @@ def _legend(figure: "Figure", names: list[str], trained: bool, validated: bool) 
     handles, labels = [], []
     for place, name in enumerate(names[:8]):
         handles.append(Line2D([], [], color=CATEGORIES[place % len(CATEGORIES)], linewidth=2.2))
-        labels.append("\u200a" + shorten(name, 22))
+        labels.append("\u200a" + narrow(name, 22))
     styles: tuple[tuple[bool, Any, str], ...] = (
         (validated, "-", "validation"),
         (trained, DASHED, "training"),

@@ -1,0 +1,180 @@
+"""The restricted Boltzmann machine: an autoencoder with an energy, and a chain that dreams."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from layerwise.errors import InputError
+from layerwise.models.base import Autoencoder, Pass
+from layerwise.models.initializers import Gaussian, Initializer
+from layerwise.models.units import BernoulliUnits, GaussianUnits, Units
+from layerwise.randomness import generator
+
+__all__ = ["Chain", "RestrictedBoltzmannMachine"]
+
+
+@final
+@dataclass(frozen=True)
+class Chain:
+    """How the machine's own samples are drawn in training.
+
+    Arguments:
+        steps: of Gibbs sampling between two updates (the k of CD-k).
+        particles: persistent chains, which go on from update to update (Tieleman 2008); with 0 every chain starts at
+            a row of the data (Hinton 2002).
+        mean_visible: the visible units take their means instead of draws, which learns faster from grey pixels; only
+            for chains that start at the data (Hinton 2010, "A practical guide", section 3.2).
+
+    Raises:
+        InputError: for fewer than 1 step or a negative number of particles.
+
+    >>> Chain(steps=10).particles
+    0
+    """
+
+    steps: int = 1
+    particles: int = 0
+    mean_visible: bool = True
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.particles < 0:
+            raise InputError(f"a chain needs at least 1 step and 0 or more particles; got {self}.")
+
+
+@final
+class RestrictedBoltzmannMachine(Autoencoder):
+    r"""Visible and hidden units, each connected with all of the other kind.
+
+    .. math:: F(v) = -b^T v + \frac{[\text{Gaussian visible}]}{2} \lVert v \rVert^2 - \sum_j S(w_j^T v + c_j)
+
+    with S the integral of the hidden units' mean (softplus for binary ones): the probability of a row is
+    e^{-F(v)} / Z. The code is the mean of the hidden units, the reconstruction the mean of the visible ones given it.
+    In training each pass also draws a sample by Gibbs steps. It is drawn once for each noise key and then held
+    constant, so that the difference of the free energies of data and sample is a function whose gradient is that of
+    contrastive divergence, also for line searches.
+
+    Arguments:
+        features: number of visible units.
+        code: number of hidden units.
+        visible: `BernoulliUnits` for values in [0, 1], `GaussianUnits` for numbers of variance 1.
+        hidden: `BernoulliUnits`, `GaussianUnits` or `RectifiedUnits`.
+        chain: how samples are drawn in training.
+        initializer: of the weights; the biases are 0.
+        seed: of the first weights and of persistent particles.
+
+    Raises:
+        InputError: for widths below 1, or visible units that are rectified.
+
+    Sources: Smolensky 1986; Hinton 2002; Welling, Rosen-Zvi & Hinton 2004 (Gaussian); Nair & Hinton 2010 (rectified).
+
+    >>> machine = RestrictedBoltzmannMachine(6, 4)
+    >>> run = machine(torch.rand(2, 6))
+    >>> tuple(run.code.shape), [tuple(energy.shape) for energy in run.energies]
+    ((2, 4), [(2,), (2,)])
+    """
+
+    def __init__(
+        self,
+        features: int,
+        code: int,
+        *,
+        visible: Units = BernoulliUnits(),
+        hidden: Units = BernoulliUnits(),
+        chain: Chain = Chain(),
+        initializer: Initializer = Gaussian(0.01),
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if features < 1 or code < 1:
+            raise InputError(f"a machine needs at least 1 visible and 1 hidden unit; got {features} and {code}.")
+        if not isinstance(visible, BernoulliUnits | GaussianUnits):
+            raise InputError(f"visible units must be BernoulliUnits or GaussianUnits; got {visible}.")
+        self.visible, self.hidden, self.chain = visible, hidden, chain
+        weight = initializer(code, features, gain=1.0, generator=generator(seed, 0))
+        self.weight = nn.Parameter(weight)
+        self.visible_bias = nn.Parameter(torch.zeros(features))
+        self.hidden_bias = nn.Parameter(torch.zeros(code))
+        start = torch.zeros(chain.particles, features)
+        self.register_buffer("particles", visible.sample(start, generator(seed, 1)))
+        self._held: tuple[int, Tensor] | None = None
+
+    def share(self, weight: nn.Parameter, visible_bias: nn.Parameter, hidden_bias: nn.Parameter) -> None:
+        """Use the parameters of a layer, shapes (code, features), (features,) and (code,), instead of own ones."""
+        self.weight, self.visible_bias, self.hidden_bias = weight, visible_bias, hidden_bias
+
+    def encode(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch code"]:
+        """The mean of the hidden units given the visible ones."""
+        return self.hidden.mean(self.up(x))
+
+    def decode(self, code: Float[Tensor, "batch code"]) -> Float[Tensor, "batch features"]:
+        """The mean of the visible units given the hidden ones."""
+        return self.visible.mean(self.down(code))
+
+    def forward(self, x: Float[Tensor, "batch features"]) -> Pass:
+        """Both maps, and the free energies of the rows and of the sample (in evaluation: of the reconstruction)."""
+        linear = self.up(x)
+        code = self.hidden.mean(linear)
+        natural = self.down(code)
+        reconstruction = self.visible.mean(natural)
+        sample = self._sample(linear) if self.training else reconstruction
+        sample = sample.detach()
+        return Pass(x, code, reconstruction, (), natural, (self._energy(x, linear), self.free_energy(sample)))
+
+    def up(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch code"]:
+        """The linear values of the hidden units."""
+        return functional.linear(x, self.weight, self.hidden_bias)
+
+    def down(self, code: Float[Tensor, "batch code"]) -> Float[Tensor, "batch features"]:
+        """The linear values of the visible units."""
+        return functional.linear(code, self.weight.T, self.visible_bias)
+
+    def free_energy(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, " batch"]:
+        """F of each row, without the constants that depend on the number of units alone."""
+        return self._energy(x, self.up(x))
+
+    @torch.no_grad()
+    def gibbs(
+        self, linear: Float[Tensor, "batch code"], steps: int, *, noise: torch.Generator, mean_visible: bool = False
+    ) -> Float[Tensor, "batch features"]:
+        """The visible units after some steps of Gibbs sampling from the linear values of the hidden ones.
+
+        Arguments:
+            linear: what the first draw of the hidden units is made from.
+            steps: each draws the hidden units and then the visible ones.
+            noise: where the draws come from.
+            mean_visible: the visible units take their means.
+        """
+        sample = linear
+        for step in range(steps):
+            linear = linear if step == 0 else self.up(sample)
+            below = self.down(self.hidden.sample(_single(linear), noise))
+            sample = self.visible.mean(below) if mean_visible else self.visible.sample(_single(below), noise)
+        return sample
+
+    def _energy(self, x: Tensor, linear: Tensor) -> Tensor:
+        x, linear = _single(x), _single(linear)
+        # Not a matrix product: half precision would round what must be a small difference of large numbers.
+        rows = -(x * self.visible_bias).sum(1) - self.hidden.log_partition(linear).sum(1)
+        return rows + x.square().sum(1) / 2 if isinstance(self.visible, GaussianUnits) else rows
+
+    @torch.no_grad()
+    def _sample(self, linear: Tensor) -> Tensor:
+        if self._held is None or self._held[0] != self.noise_key or not bool(self._held[1].isfinite().all()):
+            noise = generator(self.noise_key, 3, device=linear.device)
+            particles = self.get_buffer("particles")
+            if len(particles):
+                sample = self.gibbs(self.up(particles), self.chain.steps, noise=noise)
+                particles.copy_(sample)
+            else:
+                sample = self.gibbs(linear, self.chain.steps, noise=noise, mean_visible=self.chain.mean_visible)
+            # In bfloat16 it would not do for a pass in float32.
+            self._held = self.noise_key, _single(sample)
+        return self._held[1]
+
+
+def _single(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
