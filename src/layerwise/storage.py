@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 FORMAT = 1
-TEXT_BYTES = 512 * 1024 * 1024
+TEXT_BYTES = 64 * 1024 * 1024
 TENSOR_BYTES = 2**40
 HEADER_BYTES = 2**20
 KIND = Kind(
@@ -46,12 +46,12 @@ KIND = Kind(
         "model.safetensors": TENSOR_BYTES,
         "baseline.safetensors": TENSOR_BYTES,
         "examples.safetensors": TENSOR_BYTES,
-        "config.json": TEXT_BYTES,
+        "config.json": TEXT_BYTES // 16,
         "schema.json": TEXT_BYTES,
         "recipe.json": TEXT_BYTES,
         "history.jsonl": TEXT_BYTES,
         "metrics.json": TEXT_BYTES,
-        "README.md": TEXT_BYTES,
+        "README.md": TEXT_BYTES // 16,
     },
     format=FORMAT,
     error=ModelFileError,

@@ -97,7 +97,7 @@ def runs(folder: Path) -> Path:
 
 def page(folder: Path) -> Path:
     """A page of a gigabyte, of which the summary says that it has one row in 100 bytes."""
-    content = ZSTD.compress(b"\0" * GIGABYTE, asbytes=True)
+    content = ZSTD.compress(bytes(2**24), asbytes=True) * 64
     head = thrift({1: 0, 2: GIGABYTE, 3: len(content), 5: {1: 1, 2: 0, 3: 3, 4: 3}})[1]
     size = len(head) + len(content)
     about = {1: 2, 2: [0], 3: [b"a"], 4: 6, 5: Wide(1), 6: Wide(100), 7: Wide(size), 9: Wide(4)}
@@ -170,7 +170,7 @@ def packed_arrow(folder: Path, codec: str) -> Path:
 def nothing(folder: Path) -> Path:
     """Rows of a type that takes no place."""
     path = folder / "null.feather"
-    batch = pa.record_batch({"a": pa.nulls(2**31 - 1)})
+    batch = pa.record_batch({"a": pa.nulls(2**30)})
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
         writer.write_batch(batch)
     return path
@@ -261,7 +261,7 @@ def long_header(folder: Path) -> Path:
 
 
 def at_once(folder: Path) -> Path:
-    """A kilobyte of bzip2 which unpacks to a gigabyte in one go."""
+    """An array packed by bzip2, which is unpacked without a limit."""
     return archive(folder / "bzip2.npz", bz2.compress(b"\0" * 2**20) * 1024, size=GIGABYTE, method=12)
 
 
@@ -357,8 +357,8 @@ def black(folder: Path) -> Path:
 
 def tensors(folder: Path, whole: Path, name: str) -> Path:
     """A header of 100,000 entries."""
-    entries = {f"x{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(100_000)}
-    text = json.dumps(entries).encode()
+    entry = '{"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}'
+    text = ("{" + ", ".join(f'"x{i}": {entry}' for i in range(100_000)) + "}").encode()
     return sealed(folder, whole, name, struct.pack("<Q", len(text)) + text)
 
 

@@ -14,6 +14,7 @@ __all__ = ["FLOAT_DIGITS", "from_arrow", "raw_from_arrow", "to_arrow"]
 
 # A decimal of so many digits comes back from float64 as it was.
 FLOAT_DIGITS = 15
+SHOWN_BYTES = 1000
 
 
 def from_arrow(table: pa.Table, *, origin: Origin | None = None, texts: frozenset[str] = frozenset()) -> Table:
@@ -32,8 +33,11 @@ def from_arrow(table: pa.Table, *, origin: Origin | None = None, texts: frozense
     """
     origin = origin or Origin()
     # pandas writes its index as a column of this name; it numbers the rows and is no feature.
-    places = [i for i, name in enumerate(table.column_names) if not re.fullmatch(r"__index_level_\d+__", name)]
-    raws = tuple(raw_from_arrow(table.column_names[i], table.column(i), origin) for i in places)
+    raws = tuple(
+        raw_from_arrow(name, column, origin)
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if not re.fullmatch(r"__index_level_\d+__", name)
+    )
     raws = tuple(replace(raw, dtype="string") if raw.name in texts else raw for raw in raws)
     return Table(tuple(raw.name for raw in raws), raws, named=True, origin=origin)
 
@@ -109,7 +113,9 @@ def _to_arrow(raw: Raw) -> pa.Array:
 
 def _refused(name: str, column: pa.ChunkedArray, origin: Origin) -> Raw:
     present = column.is_valid().to_numpy()
-    found = origin.found(present, column[int(np.argmax(present))].as_py())
+    first = column.slice(int(np.argmax(present)), 1)
+    # One cell may be a list of all that the file holds.
+    found = origin.found(present, first[0].as_py() if first.nbytes < SHOWN_BYTES else f"{first.nbytes:,} bytes")
     flaw = (
         f"column {name!r} must hold numbers, text or times; found {column.type} like {found}. "
         "Flatten it into columns of numbers or text, or drop it (--drop)."

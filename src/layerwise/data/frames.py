@@ -67,8 +67,8 @@ def read_parquet(path: Path) -> Table:
     """
     with damage(path, "a Parquet file"):
         table, texts = read_checked(path)
-    _check_texts(table, path)
-    return from_arrow(table, origin=Origin(str(path)), texts=texts)
+        _check_texts(table, path)
+        return from_arrow(table, origin=Origin(str(path)), texts=texts)
 
 
 def read_feather(path: Path) -> Table:
@@ -85,8 +85,8 @@ def read_feather(path: Path) -> Table:
         table = (pa.ipc.open_file(file) if whole else pa.ipc.open_stream(file)).read_all()
         # Offsets in the file are not trusted before they have been looked at.
         table.validate(full=True)
-    _check_texts(table, path)
-    return from_arrow(table, origin=Origin(str(path)))
+        _check_texts(table, path)
+        return from_arrow(table, origin=Origin(str(path)))
 
 
 def _check_texts(table: pa.Table, path: Path) -> None:

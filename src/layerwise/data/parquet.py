@@ -4,6 +4,7 @@ import base64
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import Any, BinaryIO, final
 
@@ -49,15 +50,6 @@ class Leaf:
     width: int
 
 
-@final
-@dataclass(frozen=True)
-class Summary:
-    """What the end of a file says: its leaves, and where the pages of each of them are in each row group."""
-
-    leaves: list[Leaf]
-    chunks: list[tuple[Leaf, int, int]]
-
-
 def read_checked(path: Path) -> tuple[pa.Table, frozenset[str]]:
     """What is in a Parquet file, and the names of its columns of text, which are dictionaries.
 
@@ -66,7 +58,7 @@ def read_checked(path: Path) -> tuple[pa.Table, frozenset[str]]:
         ResourceError: beyond the memory that is free.
         ValueError, pa.ArrowException, OSError: for what is no such file.
     """
-    summary = _summary(path)
+    chunks = _chunks(path)
     with pq.ParquetFile(path) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
     names: list[str] = schema.names
@@ -75,10 +67,10 @@ def read_checked(path: Path) -> tuple[pa.Table, frozenset[str]]:
         # Without columns there may still be 2**40 rows to go through.
         return schema.empty_table(), frozenset()
     # Texts that repeat stay places in a dictionary; a small file can unfold to gigabytes of text.
-    texts = frozenset(f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type))
+    texts = frozenset(f.name for f in schema if _is_text(f.type))
     with pq.ParquetFile(path, read_dictionary=list(texts)) as file:
         folded = {f.name for f in file.schema_arrow if pa.types.is_dictionary(f.type)}
-        slow, size = _check_pages(path, summary, folded)
+        slow, size = _check_pages(path, chunks, folded)
         if not slow:
             # By row groups: each batch has its own copy of a dictionary.
             return pa.concat_tables([file.read_row_group(i) for i in range(file.num_row_groups)]), texts
@@ -91,6 +83,10 @@ def read_checked(path: Path) -> tuple[pa.Table, frozenset[str]]:
     return pa.table([parts[name in slow].column(name) for name in names], names), texts
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
 def _slowly(path: Path, file: pq.ParquetFile, names: Sequence[str], rows: int) -> pa.Table:
     """Some columns in small batches, since nobody knows how large they become."""
     batches, size, packed = [], 0, path.stat().st_size
@@ -101,8 +97,11 @@ def _slowly(path: Path, file: pq.ParquetFile, names: Sequence[str], rows: int) -
     return pa.Table.from_batches(batches)
 
 
-def _summary(path: Path) -> Summary:
-    """Look at the end of a file before Arrow does, which keeps up to a kilobyte for each of its parts."""
+def _chunks(path: Path) -> list[tuple[Leaf, int, int]]:
+    """Where the pages of each leaf begin and end in each row group, by the summary at the end of the file.
+
+    This looks at it before Arrow does, which keeps up to a kilobyte for each of its parts.
+    """
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - 8))
@@ -127,7 +126,7 @@ def _summary(path: Path) -> Summary:
             elif number == 4:
                 for _ in range(footer.structures(kind)):
                     footer.spend(STRUCTURE)
-                    chunks += _chunks(footer, leaves)
+                    chunks += _group(footer, leaves)
             elif number == 5:
                 for _ in range(footer.structures(kind)):
                     footer.spend(STRUCTURE)
@@ -136,9 +135,9 @@ def _summary(path: Path) -> Summary:
                         check_schema(base64.b64decode(pair[2]), str(path))
             else:
                 footer.value(kind)
-    except (IndexError, KeyError, TypeError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
         raise ValueError("its summary is not readable") from error
-    return Summary(leaves, chunks)
+    return chunks
 
 
 def _leaves(elements: list[dict[int, Any]]) -> list[Leaf]:
@@ -153,12 +152,12 @@ def _leaves(elements: list[dict[int, Any]]) -> list[Leaf]:
             left.append(element.get(5, 0))
         else:
             kind = element[1]
-            width = WIDTHS[kind] if kind < len(WIDTHS) else element[2]
+            width = WIDTHS[kind] if kind < len(WIDTHS) else index(element[2])
             leaves.append(Leaf(column, len(left) == 1, kind, width))
     return leaves
 
 
-def _chunks(footer: Compact, leaves: list[Leaf]) -> Iterator[tuple[Leaf, int, int]]:
+def _group(footer: Compact, leaves: list[Leaf]) -> Iterator[tuple[Leaf, int, int]]:
     """Where the pages of a row group begin and end, leaf by leaf."""
     for number, kind in footer.fields():
         if number != 1:
@@ -168,11 +167,11 @@ def _chunks(footer: Compact, leaves: list[Leaf]) -> Iterator[tuple[Leaf, int, in
             footer.spend(STRUCTURE)
             about = footer.structure()[3]
             # With a dictionary the pages begin there; 0 means that there is none.
-            start = min(about[9], about.get(11) or about[9])
-            yield leaves[i], start, start + about[7]
+            start = min(index(about[9]), index(about.get(11, 0)) or about[9])
+            yield leaves[i], start, start + index(about[7])
 
 
-def _check_pages(path: Path, summary: Summary, folded: set[str]) -> tuple[set[str], int]:
+def _check_pages(path: Path, chunks: list[tuple[Leaf, int, int]], folded: set[str]) -> tuple[set[str], int]:
     """Look at the header of every page before any is unpacked.
 
     Gives the columns in which a long text may be repeated unfolded, and the bytes of the longest.
@@ -180,7 +179,7 @@ def _check_pages(path: Path, summary: Summary, folded: set[str]) -> tuple[set[st
     size = cells = pages = longest = 0
     packed, unfolded = path.stat().st_size, set()
     with path.open("rb", buffering=0) as file:
-        for leaf, start, end in summary.chunks:
+        for leaf, start, end in chunks:
             if not 0 <= start <= end <= packed:
                 raise ValueError("a column is not inside of the file")
             plain = leaf.kind == TEXT and not (leaf.whole and leaf.column in folded)

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 KEPT = 2
 SAMPLE_ROWS = 256
-TEXT_BYTES = 512 * 1024 * 1024
+TEXT_BYTES = 64 * 1024 * 1024
 NUMBERED = re.compile(r"\d{6,}")
 LEFTOVER = re.compile(r"\.\d{6,}-.*|\.owner-.*")
 KIND = Kind(

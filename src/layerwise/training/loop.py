@@ -99,7 +99,7 @@ def _check(phase: Phase, model: Autoencoder, data: Source, runtime: Runtime) -> 
         batch = Batch(x.to(device), None if observed is None else observed.to(device))
         model.eval()
         part.eval()
-        Problem(part, phase.objective, phase.view.feed(model, batch)).terms()
+        Problem(part, phase.objective, phase.view.feed(model, batch), runtime=runtime).terms()
     except InputError as error:
         raise InputError(f"phase {phase.name!r}: {error}") from error
 
