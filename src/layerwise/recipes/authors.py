@@ -7,7 +7,7 @@ from layerwise.penalties import cross_entropy
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.stacked import layerwise
 from layerwise.recipes.trainers import Machine, Shallow
-from layerwise.training import Cosine, Objective, Phase, Schedule
+from layerwise.training import Constant, Cosine, Objective, Phase, Schedule
 
 __all__ = ["bengio2007", "hinton2006"]
 
@@ -19,6 +19,7 @@ def hinton2006(
     fine_tune_epochs: int = 30,
     optimizer: Optimizer = ConjugateGradient(searches=3),
     batch_size: int = 1000,
+    schedule: Schedule = Constant(),
 ) -> list[Phase]:
     """A stack of restricted Boltzmann machines, unrolled into an autoencoder and fine-tuned with cross-entropy.
 
@@ -30,6 +31,7 @@ def hinton2006(
         fine_tune_epochs: of the whole (200 in the paper).
         optimizer: of the fine-tuning; three line searches on each batch.
         batch_size: of the fine-tuning.
+        schedule: factor on the rate of the fine-tuning.
 
     Source: Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks", and its supporting
     material.
@@ -38,7 +40,14 @@ def hinton2006(
     ['machine 1', 'machine 2', 'fine-tune']
     """
     trainer = Machine(epochs=epochs, linear=(setting.depth - 1,))
-    tune = Phase("fine-tune", Objective(cross_entropy), optimizer, fine_tune_epochs, batch_size=batch_size)
+    tune = Phase(
+        "fine-tune",
+        Objective(cross_entropy),
+        optimizer,
+        fine_tune_epochs,
+        batch_size=batch_size,
+        schedule=schedule,
+    )
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 

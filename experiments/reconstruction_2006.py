@@ -1,0 +1,98 @@
+"""The result of 2006: a deep autoencoder of logistic units that only pre-training can train.
+
+    python -m experiments.reconstruction_2006 --data-dir DATA [--quick]
+
+784-1000-500-250-30 on MNIST, small Gaussian first weights, cross-entropy, bounds of time as on two cores. Without
+pre-training, gradient descent with momentum; with it, `recipes.hinton2006`. The measure is the squared error on the
+test rows: sum over the pixels, mean over the rows.
+
+Source: Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks", figure 2.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.results import keep
+from layerwise.data import Table, read
+from layerwise.models import Dense, Gaussian, Layer, sigmoid
+from layerwise.optim import FirstOrder
+from layerwise.penalties import cross_entropy
+from layerwise.recipes import Setting, hinton2006
+from layerwise.runtime import Runtime
+from layerwise.training import Cosine, Event, History, Objective, Phase, Recipe, TensorRows, fit
+
+HIDDEN, CODE = (1000, 500, 250), 30
+
+
+def pixels(table: Table) -> torch.Tensor:
+    """The pictures as rows in [0, 1]."""
+    return torch.from_numpy(table.to_array()).flatten(1).float() / 255
+
+
+def squared_error(model: Dense, rows: torch.Tensor) -> float:
+    """Sum over the pixels, mean over the rows."""
+    model.eval()
+    with torch.no_grad():
+        errors = [(model(part).reconstruction - part).square().sum() for part in rows.split(2000)]
+    return float(torch.stack(errors).sum() / len(rows))
+
+
+def net(rows: torch.Tensor) -> Dense:
+    """The model; its output starts at the mean picture, as where the networks of the paper without pre-training end."""
+    layer = Layer(sigmoid, initializer=Gaussian(0.1))
+    return Dense(rows.shape[1], HIDDEN, code=CODE, layer=layer, output=sigmoid, seed=0)
+
+
+def told(event: Event) -> None:
+    """Print how every epoch ended."""
+    if event.event == "epoch":
+        terms = ", ".join(f"{name} {value:.3f}" for name, value in event.terms.items())
+        print(f"{event.phase}, epoch {event.epoch}, {event.seconds:.0f} s: {terms}", flush=True)
+
+
+def recipes(rows: int, *, quick: bool) -> dict[str, Recipe]:
+    """Both ways to train."""
+    plain = FirstOrder(torch.optim.SGD, lr=0.01, momentum=0.9)
+    tune = FirstOrder(torch.optim.Adam, lr=1e-3, options={"fused": True})
+    machines = hinton2006(
+        Setting(rows, depth=len(HIDDEN) + 1),
+        epochs=1 if quick else 10,
+        fine_tune_epochs=1 if quick else 60,
+        optimizer=tune,
+        batch_size=200,
+        schedule=Cosine(),
+    )
+    return {
+        "without pre-training": [Phase("train", Objective(cross_entropy), plain, 1 if quick else 10, batch_size=100)],
+        "hinton2006": machines,
+    }
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Train, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True, help="where the files of MNIST are")
+    parser.add_argument("--quick", action="store_true", help="an epoch of each phase on 1000 rows; nothing kept")
+    arguments = parser.parse_args(words)
+    table = read("mnist", data_dir=arguments.data_dir)
+    assert table.test is not None
+    rows, test = pixels(table), pixels(table.test)
+    rows, test = (rows[:1000], test[:1000]) if arguments.quick else (rows, test)
+    figures = {"mean picture": {"test squared error": float((test - rows.mean(0)).square().sum(1).mean())}}
+    for name, recipe in recipes(len(rows), quick=arguments.quick).items():
+        model, started = net(rows), time.perf_counter()
+        fit(model, TensorRows(rows), recipe, history=History(watch=[told]), runtime=Runtime("cpu", "float32"))
+        seconds = time.perf_counter() - started
+        figures[name] = {"test squared error": squared_error(model, test), "seconds": seconds}
+    for name, found in figures.items():
+        print(f"{name}: {found}")
+    if not arguments.quick:
+        keep("reconstruction_2006", {"results": figures})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""The quick modes of the experiments: they run, measure, and leave the kept figures alone."""
+
+import numpy as np
+import pytest
+
+from benchmarks import results
+from experiments import reconstruction_2006
+from layerwise.data import Table
+
+
+@pytest.fixture(autouse=True)
+def results_are_left_alone(monkeypatch, tmp_path):
+    folder = tmp_path / "results"
+    monkeypatch.setattr(results, "RESULTS", folder)
+    yield
+    assert not folder.exists()
+
+
+def pictures(rows: int) -> np.ndarray:
+    coarse = np.random.default_rng(rows).random((rows, 4, 4))
+    return (coarse.repeat(7, 1).repeat(7, 2) * 255).astype(np.uint8)
+
+
+def test_reconstruction_2006(monkeypatch, capsys):
+    digits = Table.from_array(pictures(300), test=Table.from_array(pictures(200)))
+    monkeypatch.setattr(reconstruction_2006, "read", lambda name, data_dir: digits)
+    monkeypatch.setattr(reconstruction_2006, "HIDDEN", (20, 10))
+    reconstruction_2006.main(["--data-dir", "nowhere", "--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines[:-3]] == ["train", "machine 1", "machine 2", "machine 3", "fine-tune"]
+    assert [line.split(":")[0] for line in lines[-3:]] == ["mean picture", "without pre-training", "hinton2006"]
