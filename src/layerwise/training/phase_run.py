@@ -18,7 +18,7 @@ from layerwise.optim.base import NonFinite, Problem
 from layerwise.randomness import generator, key
 from layerwise.runtime import Runtime
 from layerwise.training.checkpoint import Saved, State
-from layerwise.training.faults import StepNumbers, first_layer, guilty_rows
+from layerwise.training.faults import StepNumbers, Weights, first_layer, guilty_rows
 from layerwise.training.history import (
     INTERRUPTED,
     EpochEnd,
@@ -110,7 +110,7 @@ class PhaseRun:
         # What the part has beside the model's own: the particles of a persistent chain.
         shared = {id(buffer) for buffer in run.model.buffers()}
         self.own = {name: buffer for name, buffer in self.part.named_buffers() if id(buffer) not in shared}
-        self.parameters = {name: parameter.detach() for name, parameter in self.part.named_parameters()}
+        self.weights = Weights(dict(self.part.named_parameters()))
 
     @property
     def multiplications(self) -> int:
@@ -175,7 +175,7 @@ class PhaseRun:
                 raise _Fault(f"{fault} is not finite", self.done, index) from fault
             self.keeper.after_step()
             self.done, self.step = self.done + 1, self.step + 1
-            self.pending.append(_Step(self.done, index, rate, StepNumbers(terms, self.parameters)))
+            self.pending.append(_Step(self.done, index, rate, StepNumbers(terms, self.weights)))
             self._look(run.runtime.ahead)
             if run.saved is not None and run.saved.due():
                 self._look()
