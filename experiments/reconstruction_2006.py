@@ -2,8 +2,8 @@
 
     python -m experiments.reconstruction_2006 --data-dir DATA [--quick]
 
-784-1000-500-250-30 on MNIST, small Gaussian first weights, cross-entropy, bounds of time as on two cores. Without
-pre-training, gradient descent with momentum; with it, `recipes.hinton2006`. The measure is the squared error on the
+784-1000-500-250-30 on MNIST, small Gaussian first weights, cross-entropy. Without pre-training, gradient descent with
+momentum; with it, `recipes.hinton2006`, fine-tuned by Adam. The measure is the squared error on the
 test rows: sum over the pixels, mean over the rows.
 
 Source: Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks", figure 2.
@@ -42,7 +42,7 @@ def squared_error(model: Dense, rows: torch.Tensor) -> float:
 
 
 def net(rows: torch.Tensor) -> Dense:
-    """The model; its output starts at the mean picture, as where the networks of the paper without pre-training end."""
+    """The model, with logistic units but for its linear code, and small Gaussian first weights."""
     layer = Layer(sigmoid, initializer=Gaussian(0.1))
     return Dense(rows.shape[1], HIDDEN, code=CODE, layer=layer, output=sigmoid, seed=0)
 

@@ -16,6 +16,7 @@ if os.environ.get("LAYERWISE_FAULTS") != "full":
 
 import torch  # noqa: E402
 
+from benchmarks import results  # noqa: E402
 from tests.randomness import global_random_state  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the folder of real data sets is not at {folder.relative_to(ROOT.parent)} beside the checkout")
     return folder
+
+
+@pytest.fixture
+def results_are_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Fails a test of a quick mode that keeps figures; they would go where nothing is lost."""
+    folder = tmp_path / "results"
+    monkeypatch.setattr(results, "RESULTS", folder)
+    yield
+    assert not folder.exists()
 
 
 @pytest.fixture

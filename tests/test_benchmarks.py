@@ -7,15 +7,9 @@ import struct
 import numpy as np
 import pytest
 
-from benchmarks import mnist, results, safety, startup, tables
+from benchmarks import mnist, safety, startup, tables
 
-
-@pytest.fixture(autouse=True)
-def results_are_left_alone(monkeypatch, tmp_path):
-    folder = tmp_path / "results"
-    monkeypatch.setattr(results, "RESULTS", folder)
-    yield
-    assert not folder.exists()
+pytestmark = pytest.mark.usefixtures("results_are_left_alone")
 
 
 def test_startup(capsys):

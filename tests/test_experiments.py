@@ -3,17 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks import results
 from experiments import reconstruction_2006
 from layerwise.data import Table
 
-
-@pytest.fixture(autouse=True)
-def results_are_left_alone(monkeypatch, tmp_path):
-    folder = tmp_path / "results"
-    monkeypatch.setattr(results, "RESULTS", folder)
-    yield
-    assert not folder.exists()
+pytestmark = pytest.mark.usefixtures("results_are_left_alone")
 
 
 def pictures(rows: int) -> np.ndarray:

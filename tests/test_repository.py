@@ -179,7 +179,7 @@ def test_no_file_names_a_place_on_somebodys_machine() -> None:
     [
         ("open('" + "/".join(["", "home", "ada", "x.csv"]) + "')", True),
         ("\\".join(["C:", "Users", "ada"]), True),
-        ("see docs/home/page.html and ~/work/x", False),
+        ("see docs/home/page.html and ~/notes/x", False),
     ],
 )
 def test_a_place_on_a_machine_is_seen(text: str, seen: bool) -> None:

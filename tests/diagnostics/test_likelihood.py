@@ -1,11 +1,9 @@
 """Partition functions and likelihoods against sums over all states."""
 
-import itertools
 import math
 
 import pytest
 import torch
-from torch import Tensor
 
 from layerwise.diagnostics import (
     annealed_log_partition,
@@ -14,27 +12,15 @@ from layerwise.diagnostics import (
     pseudo_likelihood,
 )
 from layerwise.errors import InputError
-from layerwise.models import BernoulliUnits, Gaussian, GaussianUnits, RectifiedUnits, RestrictedBoltzmannMachine
-from tests.cases import uniform
+from layerwise.models import BernoulliUnits, GaussianUnits, RectifiedUnits, RestrictedBoltzmannMachine
+from tests.machines import enumerable, states
 
 pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
 
 
-def machine(features: int, code: int, *, size: float = 0.5, **units) -> RestrictedBoltzmannMachine:
-    made = RestrictedBoltzmannMachine(features, code, initializer=Gaussian(size), seed=3, **units).double()
-    with torch.no_grad():
-        made.visible_bias.copy_(uniform(features, seed=1, dtype=torch.float64) - 0.5)
-        made.hidden_bias.copy_(uniform(code, seed=2, dtype=torch.float64) - 0.5)
-    return made
-
-
-def states(units: int) -> Tensor:
-    return torch.tensor(list(itertools.product([0.0, 1.0], repeat=units)), dtype=torch.float64)
-
-
 @pytest.mark.parametrize(("features", "code"), [(4, 9), (9, 4), (6, 6)])
 def test_the_exact_sum(features, code):
-    made = machine(features, code)
+    made = enumerable(features, code)
     wanted = (-made.free_energy(states(features))).logsumexp(0).item()
     assert exact_log_partition(made) == pytest.approx(wanted, rel=1e-12)
     total = log_likelihood(made, states(features), log_partition=exact_log_partition(made)).exp().sum()
@@ -42,7 +28,7 @@ def test_the_exact_sum(features, code):
 
 
 def test_gaussian_visible_units_are_integrated():
-    made = machine(1, 5, visible=GaussianUnits())
+    made = enumerable(1, 5, visible=GaussianUnits())
     grid = torch.linspace(-20, 20, 40_001, dtype=torch.float64)
     wanted = torch.trapezoid((-made.free_energy(grid[:, None])).exp(), grid).log().item()
     assert exact_log_partition(made) == pytest.approx(wanted, rel=1e-9)
@@ -50,7 +36,7 @@ def test_gaussian_visible_units_are_integrated():
 
 def test_other_hidden_units_over_binary_visible_ones():
     for units in (GaussianUnits(), RectifiedUnits()):
-        made = machine(7, 30, size=0.1, hidden=units)
+        made = enumerable(7, 30, size=0.1, hidden=units)
         wanted = (-made.free_energy(states(7))).logsumexp(0).item()
         assert exact_log_partition(made) == pytest.approx(wanted, rel=1e-12)
 
@@ -58,7 +44,7 @@ def test_other_hidden_units_over_binary_visible_ones():
 @pytest.mark.parametrize("visible", [BernoulliUnits(), GaussianUnits()], ids=["binary", "Gaussian"])
 @pytest.mark.parametrize("base", [None, -0.5])
 def test_annealing_comes_within_half_a_percent(visible, base):
-    made = machine(20, 12, size=0.6 if visible == BernoulliUnits() else 0.3, visible=visible).float()
+    made = enumerable(20, 12, size=0.6 if visible == BernoulliUnits() else 0.3, visible=visible).float()
     exact = exact_log_partition(made)
     start = None if base is None else torch.full((20,), base)
     found = annealed_log_partition(made, start, chains=200, temperatures=1000, seed=1)
@@ -68,7 +54,7 @@ def test_annealing_comes_within_half_a_percent(visible, base):
 
 
 def test_pseudo_likelihood_is_the_sum_of_the_conditionals():
-    made, v = machine(6, 4), states(6)
+    made, v = enumerable(6, 4), states(6)
     p = torch.softmax(-made.free_energy(v), 0)
     wanted = torch.zeros(64, dtype=torch.float64)
     for unit in range(6):

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from layerwise import DeepAutoencoder
 
 FULL = os.environ.get("LAYERWISE_FAULTS") == "full"
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -53,3 +56,12 @@ def faults() -> Iterator[Faults]:
         rows = {line.split(" | ")[0]: line for line in before}
         rows |= {f"| {what}": f"| {what} | {seen} |" for what, seen in chosen.rows}
         PAGE.write_text(HEAD + "".join(f"{rows[name]}\n" for name in sorted(rows)), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory) -> Path:
+    """A model folder, which tests copy before they damage it."""
+    folder = tmp_path_factory.mktemp("whole") / "model"
+    x = np.random.default_rng(0).normal(size=(60, 5))
+    DeepAutoencoder(2, hidden_layer_sizes=(8,), max_epochs=2, random_state=0).fit(x).save(folder)
+    return folder

@@ -5,24 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pytest
-
-from layerwise import DeepAutoencoder
 from tests.faults.bombs import bombs
 
 ROOT = Path(__file__).parents[2]
 ERRORS = ("InputError", "ResourceError", "ModelFileError")
 BYTES, SECONDS = 512 * 2**20, 2.0
 SMALL = 64 * 2**20
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("whole") / "model"
-    x = np.random.default_rng(0).normal(size=(60, 5))
-    DeepAutoencoder(2, hidden_layer_sizes=(8,), max_epochs=2, random_state=0).fit(x).save(folder)
-    return folder
 
 
 def test_bombs(tmp_path, faults, whole):

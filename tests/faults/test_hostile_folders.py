@@ -19,19 +19,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from layerwise import DeepAutoencoder
 from layerwise.errors import ModelFileError
 from layerwise.manifest import MANIFEST, seal
 from layerwise.storage import KIND, load_model
 from tests.faults.victims import digest
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("whole") / "model"
-    x = np.random.default_rng(0).normal(size=(60, 5))
-    DeepAutoencoder(2, hidden_layer_sizes=(8,), max_epochs=2, random_state=0).fit(x).save(folder)
-    return folder
 
 
 def everything(folder: Path) -> str:

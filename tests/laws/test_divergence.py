@@ -12,7 +12,8 @@ from layerwise.errors import TrainingDiverged
 from layerwise.models import Dense
 from layerwise.optim import FirstOrder, Optimizer
 from layerwise.runtime import Runtime
-from layerwise.training import Event, History, Objective, Phase, TensorRows, fit
+from layerwise.training import Checkpoint, Event, History, Objective, Phase, TensorRows, fit
+from layerwise.training.checkpoint import Saved
 from tests.cases import CPU, FEATURES, MODELS, OPTIMIZERS, normal
 
 pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
@@ -37,12 +38,25 @@ class Poisoned:
         return Batch(x, None)
 
 
-def run(data: object, optimizer: Optimizer, model: Dense | None = None, **more: object) -> tuple[Dense, History]:
+def run(
+    data: object,
+    optimizer: Optimizer,
+    model: Dense | None = None,
+    *,
+    checkpoint: Checkpoint | None = None,
+    **more: object,
+) -> tuple[Dense, History]:
     model = model or MODELS["deep"](0)
     history = History(**more)
     phase = Phase("train", Objective(), optimizer, 4, batch_size=5, corruption=Masking(0.1))
-    fit(model, data, [phase], validation=TensorRows(normal(6, FEATURES)), history=history, runtime=CPU)
+    validation = TensorRows(normal(6, FEATURES))
+    fit(model, data, [phase], validation=validation, history=history, runtime=CPU, checkpoint=checkpoint)
     return model, history
+
+
+def finite_by_nature(tensors: dict[str, Tensor]) -> list[Tensor]:
+    """All but the bounds of the output, which are infinite where there are none."""
+    return [value for name, value in tensors.items() if "bounds." not in name]
 
 
 def finite(model: Dense) -> bool:
@@ -67,6 +81,24 @@ def test_a_bad_row_is_named(optimizer, value):
     assert finite(model)
     # Epoch 0 was the last good one.
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_nothing_that_is_not_finite_is_saved(tmp_path, monkeypatch, optimizer):
+    saved = []
+    save = Saved.save
+
+    def noted(self, state):
+        saved.append(state)
+        save(self, state)
+
+    monkeypatch.setattr(Saved, "save", noted)
+    # The second look is that of the fingerprint.
+    poisoned = Poisoned(torch.nan, start=6)
+    with pytest.raises(TrainingDiverged):
+        run(poisoned, OPTIMIZERS[optimizer], checkpoint=Checkpoint(tmp_path / "run", every_steps=1))
+    assert len(saved) >= 2
+    assert all(bool(value.isfinite().all()) for state in saved for value in finite_by_nature(state.tensors))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -1,28 +1,18 @@
 """A restricted Boltzmann machine that is small enough to enumerate, in float64."""
 
-import itertools
-
 import pytest
 import torch
 from torch import Tensor
 
-from layerwise.models import Gaussian, RestrictedBoltzmannMachine
-from tests.cases import uniform
+from layerwise.models import RestrictedBoltzmannMachine
+from tests.machines import enumerable, states
 
 FEATURES, CODE = 6, 4
 
 
 @pytest.fixture
 def machine() -> RestrictedBoltzmannMachine:
-    made = RestrictedBoltzmannMachine(FEATURES, CODE, initializer=Gaussian(0.8), seed=3).double()
-    with torch.no_grad():
-        made.visible_bias.copy_(uniform(FEATURES, seed=1, dtype=torch.float64) - 0.5)
-        made.hidden_bias.copy_(uniform(CODE, seed=2, dtype=torch.float64) - 0.5)
-    return made
-
-
-def states(units: int) -> Tensor:
-    return torch.tensor(list(itertools.product([0.0, 1.0], repeat=units)), dtype=torch.float64)
+    return enumerable(FEATURES, CODE, size=0.8)
 
 
 def joint(machine: RestrictedBoltzmannMachine) -> Tensor:
