@@ -55,9 +55,10 @@ ARROWS: dict[str, set[str]] = {
     "storage": BOTTOM | {"data", "models"},
     "report": PARTS | {"training", "recipes", "diagnostics", "storage"},
     "estimators": PARTS | {"training", "recipes", "diagnostics", "storage", "report"},
-    "commands": PARTS | {"training", "recipes", "diagnostics", "storage", "report", "estimators"},
+    "options": PARTS | {"training", "recipes", "estimators"},
+    "commands": PARTS | {"training", "recipes", "diagnostics", "storage", "report", "estimators", "options"},
     # The command line starts fast: all that is heavy is behind `commands`, imported by the verb that runs.
-    "cli": {"errors", "terminal", "commands"},
+    "cli": {"errors", "terminal", "commands", "options"},
     "__main__": {"cli"},
 }
 

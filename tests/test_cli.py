@@ -488,7 +488,7 @@ signal.signal(signal.SIGTERM, signal.SIG_DFL)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 number, when = int(sys.argv[1]), sys.argv[2]
 sys.argv[1:] = sys.argv[3:]
-from layerwise import cli, commands
+from layerwise import cli, options
 import layerwise.estimators.transformer as module
 
 class Bar:
@@ -502,7 +502,7 @@ class Bar:
 
 module.ProgressBar = Bar
 if when == "before":
-    commands.read = lambda *words, **more: signal.raise_signal(number)
+    options.read = lambda *words, **more: signal.raise_signal(number)
 cli.main()
 """
 

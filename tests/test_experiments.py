@@ -17,8 +17,9 @@ def pictures(rows: int) -> np.ndarray:
 def test_reconstruction_2006(monkeypatch, capsys):
     digits = Table.from_array(pictures(300), test=Table.from_array(pictures(200)))
     monkeypatch.setattr(reconstruction_2006, "read", lambda name, data_dir: digits)
-    monkeypatch.setattr(reconstruction_2006, "HIDDEN", (20, 10))
+    monkeypatch.setattr(reconstruction_2006, "NETS", {"mnist": ((20, 10), 30)})
     reconstruction_2006.main(["--data-dir", "nowhere", "--quick"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines[:-3]] == ["train", "machine 1", "machine 2", "machine 3", "fine-tune"]
-    assert [line.split(":")[0] for line in lines[-3:]] == ["mean picture", "without pre-training", "hinton2006"]
+    names = ["mnist, mean picture", "mnist, without pre-training", "mnist, hinton2006"]
+    assert [line.split(":")[0] for line in lines[-3:]] == names

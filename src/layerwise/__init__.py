@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         ResourceError,
         TrainingDiverged,
     )
-    from layerwise.estimators import DeepAutoencoder
+    from layerwise.estimators import RBM, DeepAutoencoder, StackedClassifier, StackedRegressor
     from layerwise.models import Dense, Layer
     from layerwise.optim import ConjugateGradient, FirstOrder, HessianFree, Problem
     from layerwise.runtime import Runtime
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "RBM",
     "CheckpointError",
     "ConjugateGradient",
     "DeepAutoencoder",
@@ -43,6 +44,8 @@ __all__ = [
     "ResourceError",
     "Runtime",
     "Schema",
+    "StackedClassifier",
+    "StackedRegressor",
     "TrainingDiverged",
     "corruptions",
     "data",
@@ -67,7 +70,7 @@ _HOMES = {
         "ResourceError",
         "TrainingDiverged",
     ),
-    "estimators": ("DeepAutoencoder",),
+    "estimators": ("RBM", "DeepAutoencoder", "StackedClassifier", "StackedRegressor"),
     "models": ("Dense", "Layer"),
     "optim": ("ConjugateGradient", "FirstOrder", "HessianFree", "Problem"),
     "runtime": ("Runtime",),

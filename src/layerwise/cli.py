@@ -21,6 +21,8 @@ Examples:
   layerwise fit table.csv --code 5 -o model
   layerwise transform model table.csv -o codes.csv
   layerwise report model table.csv -o report.html
+  layerwise fit table.csv --task classify --target species -o classifier
+  layerwise predict classifier new.csv -o predictions.csv
 """
 
 app = typer.Typer(
@@ -74,11 +76,14 @@ def fit(
         typer.Option("--hidden", "--hidden-layer-sizes", help="Widths from input to code, like 1000,500,250."),
     ] = "auto",
     scaling: Annotated[str, typer.Option(help='"auto", "standard", "minmax" or "none".')] = "auto",
-    fidelity: Annotated[str, typer.Option(help='"squared_error", "mixed" or "cross_entropy".')] = "squared_error",
+    fidelity: Annotated[str, typer.Option(help='"auto", "squared_error", "mixed" or "cross_entropy".')] = "auto",
+    task: Annotated[str, typer.Option(help='"reconstruct", "classify" or "regress".')] = "reconstruct",
+    target: Annotated[str | None, typer.Option(help="The column to predict; empty cells are unlabelled rows.")] = None,
     label: Label = None,
     drop: Drop = None,
     member: Member = None,
     data_dir: DataDir = None,
+    recipe: Annotated[str, typer.Option(help="How to train, like hinton2006; auto goes by the task.")] = "auto",
     max_epochs: Annotated[
         int | None, typer.Option("--epochs", "--max-epochs", min=1, help="By default chosen by the rows.")
     ] = None,
@@ -106,27 +111,32 @@ def fit(
 ) -> None:
     """Train a deep autoencoder on DATA and compare it with PCA on rows it has not seen."""
     from layerwise import commands
+    from layerwise.options import DataOptions, FitOptions, checkpoint_settings, label_of, recipe_name, recipe_settings
 
-    options = commands.FitOptions(
-        source=commands.DataOptions(data, data_dir, label, _names(drop), member),
+    options = FitOptions(
+        source=DataOptions(data, data_dir, label_of(task, target, label), _names(drop), member),
+        task=task,
         output=output,
         code=code,
         hidden=hidden,
         scaling=scaling,
         fidelity=fidelity,
-        max_epochs=max_epochs,
-        batch_size=batch_size,
         seed=seed,
         device=device,
         precision=precision,
-        recipe=commands.recipe_settings(settings or [], config),
-        checkpoint=commands.checkpoint_settings(checkpoint, every, every_steps, fresh),
+        recipe=recipe_settings(
+            recipe_name(recipe, task), settings or [], config, {"epochs": max_epochs, "batch_size": batch_size}
+        ),
+        checkpoint=checkpoint_settings(checkpoint, every, every_steps, fresh),
         codes=codes,
         report=report,
         progress=not quiet,
     )
     if dry_run:
-        _out(commands.dry_run(options), as_json)
+        plan = commands.dry_run(options)
+        if not as_json:
+            _out(f"{plan['rows']} rows, {plan['features']} features, layers {plan['widths']}", as_json)
+        _out(plan if as_json else commands.phases(plan), as_json)
         return
     result = commands.fit(options)
     _out(result.metrics if as_json else ("" if quiet else result.summary), as_json)
@@ -148,8 +158,9 @@ def transform(
 ) -> None:
     """Write the code of each row of DATA."""
     from layerwise import commands
+    from layerwise.options import DataOptions
 
-    commands.transform(model, commands.DataOptions(data, data_dir, member=member), output=output, device=device)
+    commands.transform(model, DataOptions(data, data_dir, member=member), output=output, device=device)
 
 
 @app.command(epilog="Example: layerwise reconstruct model table.csv -o reconstructed.csv")
@@ -166,8 +177,30 @@ def reconstruct(
 ) -> None:
     """Write each row of DATA as it comes back from its code."""
     from layerwise import commands
+    from layerwise.options import DataOptions
 
-    commands.reconstruct(model, commands.DataOptions(data, data_dir, member=member), output=output, device=device)
+    commands.reconstruct(model, DataOptions(data, data_dir, member=member), output=output, device=device)
+
+
+@app.command(epilog="Example: layerwise predict model table.csv -o predictions.csv")
+def predict(
+    model: Model,
+    data: Data,
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="csv, tsv, parquet or feather.")],
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Also that of each class.")] = False,
+    data_dir: DataDir = None,
+    member: Member = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the class or the number that a model predicts for each row of DATA."""
+    from layerwise import commands
+    from layerwise.options import DataOptions
+
+    source = DataOptions(data, data_dir, member=member)
+    commands.predict(model, source, output=output, probabilities=probabilities, device=device)
 
 
 @app.command(epilog="Example: layerwise evaluate model table.csv --json")
@@ -184,8 +217,9 @@ def evaluate(
 ) -> None:
     """Compare the model with PCA and the column means on the rows of DATA."""
     from layerwise import commands
+    from layerwise.options import DataOptions
 
-    metrics, summary = commands.evaluate(model, commands.DataOptions(data, data_dir, member=member), device=device)
+    metrics, summary = commands.evaluate(model, DataOptions(data, data_dir, member=member), device=device)
     _out(metrics if as_json else summary, as_json)
 
 
@@ -204,8 +238,9 @@ def report(
 ) -> None:
     """Write one self-contained HTML page that shows how good the model is."""
     from layerwise import commands
+    from layerwise.options import DataOptions
 
-    source = None if data is None else commands.DataOptions(data, data_dir, label, member=member)
+    source = None if data is None else DataOptions(data, data_dir, label, member=member)
     commands.report(model, source, output=output, device=device)
 
 

@@ -1,128 +1,40 @@
-"""What each verb of the command line does; all of it through the estimator."""
+"""What each verb of the command line does; all of it through the estimators."""
 
-import json
 import logging
-import tomllib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import pyarrow as pa
 from rich.table import Table as RichTable
 
-from layerwise.data import Schema, Table, check_writable, datasets, read, write
+from layerwise.data import Table, check_writable, datasets, read, write
 from layerwise.errors import InputError
-from layerwise.estimators import DeepAutoencoder
+from layerwise.estimators import DeepAutoencoder, StackedClassifier, load
 from layerwise.files import check_file
-from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
-from layerwise.recipes import Setting, default, default_arguments
+from layerwise.options import DataOptions, Estimator, FitOptions
+from layerwise.report.words import describe as words
 from layerwise.storage import model_folder, write_model
 from layerwise.terminal import visible
-from layerwise.training import Checkpoint, History, Recipe, describe
+from layerwise.training import Block, Boltzmann, History, Upto, View, describe
 
 __all__ = [
-    "DataOptions",
-    "FitOptions",
     "FitResult",
     "as_table",
-    "checkpoint_settings",
     "dry_run",
     "evaluate",
     "fit",
     "info",
     "list_datasets",
-    "recipe_settings",
+    "phases",
+    "predict",
     "reconstruct",
     "report",
     "transform",
 ]
 
 logger = logging.getLogger(__name__)
-
-
-@final
-@dataclass(frozen=True)
-class DataOptions:
-    """Where rows come from."""
-
-    source: str
-    data_dir: Path | None = None
-    label: str | None = None
-    drop: tuple[str, ...] = ()
-    member: str | None = None
-
-    def read(self) -> Table:
-        """The rows.
-
-        Raises:
-            InputError: when they cannot be read.
-        """
-        return read(self.source, data_dir=self.data_dir, label=self.label, member=self.member, drop=self.drop)
-
-
-@final
-@dataclass(frozen=True)
-class FitOptions:
-    """The options of `layerwise fit`, under the names of the estimator's arguments."""
-
-    source: DataOptions
-    output: Path | None = None
-    code: int | None = None
-    hidden: str = "auto"
-    scaling: str = "auto"
-    fidelity: str = "squared_error"
-    max_epochs: int | None = None
-    batch_size: int | None = None
-    seed: int = 0
-    device: str = "auto"
-    precision: str = "auto"
-    recipe: dict[str, Any] = field(default_factory=dict)
-    checkpoint: Checkpoint | None = None
-    codes: Path | None = None
-    report: Path | None = None
-    progress: bool = True
-
-    def estimator(self) -> DeepAutoencoder:
-        """The estimator that these options describe.
-
-        Raises:
-            InputError: for widths that are not whole numbers, or an unknown scaling.
-        """
-        scalings = ("auto", "standard", "minmax", "none")
-        if self.scaling not in scalings:
-            raise InputError(f"--scaling must be one of {', '.join(scalings)}; got {self.scaling!r}.")
-        hidden: Any = "auto"
-        if self.hidden != "auto":
-            parts = [part for part in self.hidden.split(",") if part.strip()]
-            if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-                raise InputError(f"--hidden must be whole numbers like 1000,500,250; got {self.hidden!r}.")
-            hidden = tuple(int(part) for part in parts)
-        return DeepAutoencoder(
-            self.code,
-            hidden_layer_sizes=hidden,
-            fidelity=self._fidelity(),
-            scaling=self.scaling,  # type: ignore[arg-type]
-            recipe=self._phases,
-            device=self.device,
-            precision=self.precision,  # type: ignore[arg-type]
-            random_state=self.seed,
-            verbose=int(self.progress),
-        )
-
-    def _fidelity(self) -> Fidelity | Callable[[Schema], Fidelity]:
-        known: dict[str, Fidelity | Callable[[Schema], Fidelity]] = {
-            "squared_error": clipped_squared_error,
-            "cross_entropy": cross_entropy,
-            "mixed": MixedFidelity.of,
-        }
-        if self.fidelity not in known:
-            raise InputError(f"--fidelity must be one of {', '.join(known)}; got {self.fidelity!r}.")
-        return known[self.fidelity]
-
-    def _phases(self, setting: Setting) -> Recipe:
-        chosen: dict[str, Any] = {"epochs": self.max_epochs, "batch_size": self.batch_size}
-        chosen = {name: value for name, value in chosen.items() if value is not None}
-        return default(setting, **{**chosen, **self.recipe})
 
 
 @final
@@ -135,74 +47,48 @@ class FitResult:
     signal: int
 
 
-def recipe_settings(pairs: Sequence[str], config: Path | None) -> dict[str, Any]:
-    """The recipe's arguments from a TOML or JSON file and from NAME=VALUE pairs, which win.
-
-    Raises:
-        InputError: for an unknown name, a value that the argument cannot take, or an unreadable file.
-
-    >>> recipe_settings(["lr=0.01", "patience=5"], None)
-    {'lr': 0.01, 'patience': 5}
-    """
-    settings: dict[str, Any] = {}
-    if config is not None:
-        try:
-            text = config.read_text("utf-8")
-            settings.update(json.loads(text) if config.suffix == ".json" else tomllib.loads(text))
-        except (OSError, ValueError, TypeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise InputError(
-                f"--config {config}: must be a TOML or JSON file of recipe arguments, like lr = 0.001; {reason}."
-            ) from error
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise InputError(f"--set must be NAME=VALUE, like lr=0.001; got {pair!r}.")
-        settings[name.strip()] = _number(value.strip(), pair)
-    return default_arguments(settings)
-
-
-def checkpoint_settings(folder: Path | None, every: str, every_steps: int | None, fresh: bool) -> Checkpoint | None:
-    """Where and how often the state is kept.
-
-    Raises:
-        InputError: for a time like "soon".
-
-    >>> checkpoint_settings(Path("run"), "5m", None, False).every_seconds
-    300.0
-    """
-    if folder is None:
-        return None
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    unit = units.get(every[-1:].lower())
-    try:
-        seconds = float(every if unit is None else every[:-1]) * (unit or 1.0)
-    except ValueError as error:
-        raise InputError(f"--every must be a time like 60s, 5m or 1h; got {every!r}.") from error
-    return Checkpoint(folder, seconds, every_steps, fresh)
-
-
-def _number(text: str, pair: str) -> Any:
-    if text.lower() == "none":
-        return None
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise InputError(f"--set {pair}: the value must be a number, or none for the recipe's own choice.") from error
-    return int(value) if value.is_integer() and not set(text) & set(".eE") else value
-
-
-def dry_run(options: FitOptions) -> Any:
+def dry_run(options: FitOptions) -> dict[str, Any]:
     """The recipe that `fit` would run, and nothing else."""
     table = options.source.read()
-    estimator = options.estimator()
-    schema, model, phases = estimator.plan(table)
+    schema, model, recipe = options.estimator().plan(table)
+    # The layers before the head: the widths that the views speak of.
+    widths = model.widths[: 1 + len(model.encoder)]
+    rows = zip(recipe, describe(recipe), strict=True)
     return {
         "rows": len(table),
         "features": schema.n_features,
         "widths": model.widths,
-        "recipe": describe(phases),
+        "recipe": [{**plain, "widths": list(_trained(phase.view, widths))} for phase, plain in rows],
     }
+
+
+def phases(plan: dict[str, Any]) -> list[dict[str, str]]:
+    """The phases of a dry run as rows of a table."""
+    return [
+        {
+            "phase": phase["name"],
+            "widths": "-".join(map(str, phase["widths"])),
+            "objective": _objective(phase),
+            "optimizer": words(phase["optimizer"]),
+            "epochs": str(phase["epochs"]),
+            "batch": str(phase["batch_size"]),
+        }
+        for phase in plan["recipe"]
+    ]
+
+
+def _objective(phase: dict[str, Any]) -> str:
+    penalties = phase["objective"]["penalties"].values()
+    asked = [words(phase["objective"]["fidelity"]), *(f"{words(one)} x {words(penalty)}" for one, penalty in penalties)]
+    corrupted = "" if phase["corruption"] is None else f", input: {words(phase['corruption'])}"
+    return " + ".join(asked) + corrupted
+
+
+def _trained(view: View, widths: Sequence[int]) -> Sequence[int]:
+    """The widths of the part that a view trains, from its input to its code."""
+    if isinstance(view, Block | Boltzmann):
+        return widths[view.index : view.index + 2]
+    return widths[: view.index + 2] if isinstance(view, Upto) else widths
 
 
 def fit(options: FitOptions) -> FitResult:
@@ -224,6 +110,8 @@ def fit(options: FitOptions) -> FitResult:
         history = History(staging / "history.jsonl")
         estimator.fit(table, history=history, checkpoint=options.checkpoint)
         estimator.ignored_ = (*options.source.drop, *([options.source.label] if options.source.label else []))
+        if options.task != "reconstruct" and options.source.label:
+            estimator.metrics_["target"] = options.source.label
         write_model(staging, estimator.saved())
     if options.codes is not None:
         write(_codes(estimator, table), options.codes)
@@ -239,7 +127,7 @@ def transform(model: Path, source: DataOptions, *, output: Path, device: str) ->
     """Write the code of each row."""
     check_writable(output)
     check_file(output)
-    estimator = DeepAutoencoder.load(model, device=device)
+    estimator = load(model, device=device)
     write(_codes(estimator, _matching(estimator, source)), output)
 
 
@@ -249,30 +137,52 @@ def reconstruct(model: Path, source: DataOptions, *, output: Path, device: str) 
     write(estimator.reconstruct_table(_matching(estimator, source)), output)
 
 
+def predict(model: Path, source: DataOptions, *, output: Path, probabilities: bool, device: str) -> None:
+    """Write the class or the number of each row, and the probability of each class where asked.
+
+    Raises:
+        InputError: for a model that predicts nothing, or probabilities of numbers.
+    """
+    check_writable(output)
+    check_file(output)
+    estimator = load(model, device=device)
+    if isinstance(estimator, DeepAutoencoder):
+        raise InputError(f"{model}: holds an autoencoder, which predicts nothing. Fit one with --task classify.")
+    table = _matching(estimator, source)
+    columns = {"prediction": estimator.predict(table)}
+    if probabilities:
+        if not isinstance(estimator, StackedClassifier):
+            raise InputError("--probabilities are those of classes; this model predicts numbers.")
+        shares = estimator.predict_proba(table)
+        columns |= {f"p({name})": shares[:, place] for place, name in enumerate(estimator.classes_.tolist())}
+    write(read(pa.table(columns)), output)
+
+
 def evaluate(model: Path, source: DataOptions, *, device: str) -> tuple[dict[str, Any], str]:
-    """The comparison with PCA on the given rows, as figures and in words."""
-    estimator = DeepAutoencoder.load(model, device=device)
+    """The figures of `fit` on the given rows, as values and in words."""
+    estimator = load(model, device=device)
     metrics = estimator.evaluate(_matching(estimator, source))
     return metrics, summary(metrics)
 
 
 def report(model: Path, source: DataOptions | None, *, output: Path, device: str) -> None:
     """Write the page, on the given rows or on those which `fit` held out."""
-    estimator = DeepAutoencoder.load(model, device=device)
+    estimator = load(model, device=device)
     estimator.report(output, None if source is None else _matching(estimator, source), title=model.name)
 
 
 def info(model: Path) -> dict[str, Any]:
     """What is in a model folder, in short."""
-    estimator = DeepAutoencoder.load(model, device="cpu")
+    estimator = load(model, device="cpu")
     kinds = [column.kind for column in estimator.schema_.columns]
-    keys = ("rows", "held_out", "squared_error", "pca_squared_error", "ratio_to_pca", "verdict")
+    keys = ["task", "rows", "held_out", "squared_error", "pca_squared_error", "ratio_to_pca", "verdict"]
+    keys += ["error", "majority_error", "linear_error", "r2", "linear_r2", "rmse"]
     return {
         "model": str(model),
         "widths": estimator.model_.widths,
         "parameters": sum(parameter.numel() for parameter in estimator.model_.parameters()),
         "columns": {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
-        **{key: estimator.metrics_[key] for key in keys if key in estimator.metrics_},
+        **{key: estimator.metrics_[key] for key in keys if estimator.metrics_.get(key) is not None},
         "environment": estimator.environment_,
     }
 
@@ -284,11 +194,31 @@ def list_datasets() -> list[dict[str, Any]]:
 
 
 def summary(metrics: dict[str, Any]) -> str:
-    """The comparison in three lines.
+    """The figures in two or three lines.
 
     Raises:
-        KeyError: for figures that are not those of a comparison.
+        KeyError: for figures that are not those of `metrics_`.
     """
+    return _forecast(metrics) if "task" in metrics else _comparison(metrics)
+
+
+def _forecast(metrics: dict[str, Any]) -> str:
+    rows = f"{metrics['rows']} {metrics['held_out'].removeprefix('rows ')}"
+    fitted = f" (fitted to {metrics['linear_rows']} rows)"
+    if metrics["task"] == "regress":
+        linear = "" if metrics["linear_r2"] is None else f"   ridge regression {metrics['linear_r2']:.4g}{fitted}"
+        r2 = "none for one row" if metrics["r2"] is None else f"{metrics['r2']:.4g}"
+        return f"on {rows}: root mean squared error {metrics['rmse']:.4g}\n  R2 of the net {r2}{linear}"
+    low, high = metrics["error_interval"]
+    linear = "" if metrics["linear_error"] is None else f"   logistic regression {metrics['linear_error']:.2%}{fitted}"
+    return (
+        f"error on {rows}, {len(metrics['classes'])} classes:\n"
+        f"  most frequent class {metrics['majority_error']:.2%}{linear}\n"
+        f"  net {metrics['error']:.2%} (95 % interval {low:.2%} to {high:.2%})"
+    )
+
+
+def _comparison(metrics: dict[str, Any]) -> str:
     size, ratio, interval = metrics["n_components"], metrics["ratio_to_pca"], metrics["ratio_interval"]
     rows = metrics["held_out"].removeprefix("rows ")
     words = {
@@ -315,7 +245,7 @@ def as_table(value: Any) -> RichTable:
     table = RichTable(show_header=isinstance(value, list))
     if isinstance(value, list):
         for name in value[0] if value else []:
-            table.add_column(_cell(name))
+            table.add_column(_cell(name), overflow="fold")
         for row in value:
             table.add_row(*(_cell(cell) for cell in row.values()))
         return table
@@ -334,13 +264,17 @@ def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else visible(str(value))
 
 
-def _codes(estimator: DeepAutoencoder, table: Table) -> Table:
+def _codes(estimator: Estimator, table: Table) -> Table:
     codes = estimator.transform(table)
     return Table.from_array(codes, names=tuple(f"code{i}" for i in range(codes.shape[1])))
 
 
-def _matching(estimator: DeepAutoencoder, source: DataOptions) -> Table:
-    """The rows with the model's columns: what `fit` dropped or took as a label is dropped here too."""
+def _matching(estimator: Estimator, source: DataOptions) -> Table:
+    """The rows with the model's columns: what `fit` dropped or took as a label is no feature here either."""
     table = source.read()
     extra = [name for name in estimator.ignored_ if name in table.names]
+    target = estimator.metrics_.get("target")
+    if target in extra:
+        # A predictor is judged by it.
+        table, extra = table.with_label(target), [name for name in extra if name != target]
     return table.drop(tuple(extra)) if extra else table

@@ -24,7 +24,7 @@ from layerwise.data import Schema
 from layerwise.errors import ModelFileError
 from layerwise.files import atomic_folder
 from layerwise.manifest import Kind, read_sealed, seal
-from layerwise.models import Dense, DenseConfig, PrincipalComponents
+from layerwise.models import Dense, DenseConfig, Predictor, PredictorConfig, PrincipalComponents
 
 __all__ = [
     "FORMAT",
@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 FORMAT = 1
+BASELINE = ("components", "center", "variances")
 TEXT_BYTES = 64 * 1024 * 1024
 TENSOR_BYTES = 2**40
 HEADER_BYTES = 2**20
@@ -65,9 +66,9 @@ class SavedModel:
     """All that a model folder holds.
 
     Attributes:
-        model: the trained autoencoder.
+        model: the trained autoencoder or predictor.
         schema: how columns become features, and back.
-        components: PCA of the training rows, for comparisons.
+        components: PCA of the training rows, for comparisons; None for a predictor.
         settings: what the estimator needs beside the model to be itself again, as plain values.
         recipe: the phases, as plain values.
         history: the rows of the run.
@@ -76,9 +77,9 @@ class SavedModel:
         environment: library versions, processor, threads, date.
     """
 
-    model: Dense
+    model: Dense | Predictor
     schema: Schema
-    components: PrincipalComponents
+    components: PrincipalComponents | None
     settings: dict[str, Any] = field(default_factory=dict)
     recipe: list[dict[str, Any]] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -90,7 +91,7 @@ class SavedModel:
 @final
 class _Config(pydantic.BaseModel, extra="forbid", frozen=True):
     format: Literal[1]
-    model: DenseConfig
+    model: DenseConfig | PredictorConfig
     settings: dict[str, Any]
     environment: dict[str, str]
 
@@ -124,11 +125,8 @@ def write_model(staging: Path, saved: SavedModel) -> None:
         settings=saved.settings,
         environment=saved.environment or environment(),
     )
-    baseline = {
-        "components": saved.components.components,
-        "center": saved.components.center,
-        "variances": saved.components.variances,
-    }
+    components = saved.components
+    baseline = {} if components is None else {name: vars(components)[name] for name in BASELINE}
     for name, tensors in [
         ("model.safetensors", saved.model.state_dict()),
         ("baseline.safetensors", baseline),
@@ -167,9 +165,9 @@ def load_model(folder: str | os.PathLike[str]) -> SavedModel:
         schema = Schema.from_json(json.loads(content["schema.json"]))
         model = _model(path, config.model, content["model.safetensors"])
         code, features = model.code, schema.n_features
-        wanted = {"components": (code, features), "center": (features,), "variances": (code,)}
-        baseline = _tensors(content["baseline.safetensors"], wanted)
-        components = PrincipalComponents(baseline["components"], baseline["center"], baseline["variances"])
+        shapes = ((code, features), (features,), (code,)) if isinstance(model, Dense) else ()
+        baseline = _tensors(content["baseline.safetensors"], dict(zip(BASELINE, shapes, strict=False)))
+        components = PrincipalComponents(*(baseline[name] for name in BASELINE)) if baseline else None
         return SavedModel(
             model,
             schema,
@@ -204,10 +202,14 @@ def environment() -> dict[str, str]:
 
 def model_card(saved: SavedModel) -> str:
     """A page of Markdown that tells what the model is and how good it is."""
-    metrics = saved.metrics
-    lines = ["# A Layerwise autoencoder", ""]
+    told = _predictor_card(saved) if isinstance(saved.model, Predictor) else _autoencoder_card(saved)
+    return "\n".join([*told, ""])
+
+
+def _autoencoder_card(saved: SavedModel) -> list[str]:
+    metrics, figures = saved.metrics, []
     if metrics:
-        lines += [
+        figures = [
             f"{metrics['features']} features in, a code of {metrics['n_components']}.",
             "",
             f"| on {metrics['rows']} {metrics.get('held_out', 'rows')} | squared error |",
@@ -219,21 +221,44 @@ def model_card(saved: SavedModel) -> str:
             f"Unit: {metrics['unit']}.",
             "",
         ]
-    lines += [
+    return [
+        "# A Layerwise autoencoder",
+        "",
+        *figures,
         "Use: `layerwise transform FOLDER DATA -o CODES.csv`, or in Python `DeepAutoencoder.load(FOLDER)`.",
         "",
         "The folder holds a few rows of the data it was made from (examples.safetensors), for the report.",
-        "",
     ]
-    return "\n".join(lines)
 
 
-def _model(path: Path, config: DenseConfig, data: bytes) -> Dense:
+def _predictor_card(saved: SavedModel) -> list[str]:
+    metrics, name = saved.metrics, saved.settings["class"]
+    labels = {
+        "error": "error",
+        "majority_error": "error of the most frequent class",
+        "linear_error": "error of logistic regression",
+        "r2": "R2",
+        "linear_r2": "R2 of ridge regression",
+        "rmse": "root mean squared error",
+    }
+    figures = [f"| {label} | {metrics[key]:.6g} |" for key, label in labels.items() if metrics.get(key) is not None]
+    return [
+        f"# A Layerwise {'classifier' if name == 'StackedClassifier' else 'regressor'}",
+        "",
+        f"| on {metrics['rows']} {metrics['held_out']} | |",
+        "|---|---|",
+        *figures,
+        "",
+        f"Use: `layerwise predict FOLDER DATA -o PREDICTIONS.csv`, or in Python `{name}.load(FOLDER)`.",
+    ]
+
+
+def _model(path: Path, config: DenseConfig | PredictorConfig, data: bytes) -> Dense | Predictor:
     # Before anything of the described size is made: the description must fit the file that is there.
     if config.least_bytes() > len(data):
         raise ModelFileError(f"{path}: config.json describes a larger model than model.safetensors holds.")
     tensors = _tensors(data)
-    model = Dense.from_config(config)
+    model = Dense.from_config(config) if isinstance(config, DenseConfig) else Predictor.from_config(config)
     wanted = {name: (tuple(value.shape), value.dtype) for name, value in model.state_dict().items()}
     found = {name: (tuple(value.shape), value.dtype) for name, value in tensors.items()}
     if wanted != found:

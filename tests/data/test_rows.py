@@ -50,7 +50,7 @@ def encode(data: pd.DataFrame) -> Rows:
 def test_batches_equal_the_dense_encoding() -> None:
     data = frame()
     rows = encode(data)
-    x, observed = rows.batch(slice(None))
+    x, observed, _ = rows.batch(slice(None))
     expected, mask = dense(data)
     np.testing.assert_allclose(x, expected, atol=2e-5)
     assert observed is not None
@@ -71,7 +71,7 @@ def test_batches_equal_the_dense_encoding() -> None:
 )
 def test_any_index(index: slice | np.ndarray | torch.Tensor) -> None:
     rows = encode(frame())
-    x, observed = rows.batch(slice(None))
+    x, observed, _ = rows.batch(slice(None))
     part = rows.batch(index)
     assert observed is not None
     assert part.observed is not None

@@ -72,7 +72,7 @@ def mixed(rows: int = 60) -> pd.DataFrame:
 def round_trip(table: Table, **arguments: object) -> tuple[Schema, Table]:
     schema = Schema.fit(table, **arguments)  # type: ignore[arg-type]
     rows = schema.encode(table)
-    x, observed = rows.batch(slice(None))
+    x, observed, _ = rows.batch(slice(None))
     assert x.dtype.is_floating_point
     assert x.element_size() == 4
     assert x.isfinite().all()
@@ -115,7 +115,7 @@ def test_kinds_and_units() -> None:
     assert {name for name, kind in kinds.items() if kind is Binary} == {"bool", "boolean", "two texts"}
     assert {name for name, kind in kinds.items() if kind is Categorical} == {"text", "category", "codes"}
     assert {name for name, kind in kinds.items() if kind is Constant} == {"same", "same text", "empty"}
-    x, observed = schema.encode(table).batch(slice(None))
+    x, observed, _ = schema.encode(table).batch(slice(None))
     assert observed is not None
     for block in schema.layout:
         part, known = x[:, block.start : block.stop].double(), observed[:, block.start : block.stop]
@@ -228,7 +228,7 @@ def test_a_value_outside_the_training_range() -> None:
     schema = Schema.fit(Table.from_array(np.column_stack([g.normal(size=50), g.integers(0, 2, 50).astype(float)])))
     new = np.array([[1e25, 5.0], [-1e25, 0.5], [np.nan, np.nan]])
     rows = schema.encode(Table.from_array(new))
-    x, observed = rows.batch(slice(None))
+    x, observed, _ = rows.batch(slice(None))
     assert observed is not None
     assert x.isfinite().all()
     assert x.abs().max() < 100
@@ -243,7 +243,7 @@ def test_an_unseen_category_is_another() -> None:
     frame = pd.DataFrame({"c": list("aabbc") * 4, "n": range(20)})
     schema = Schema.fit(read(frame))
     rows = schema.encode(read(pd.DataFrame({"c": ["a", "never seen", None], "n": [1, 2, 3]})))
-    x, observed = rows.batch(slice(None))
+    x, observed, _ = rows.batch(slice(None))
     assert observed is not None
     block = schema.layout[0]
     assert observed[:, block.start].tolist() == [True, True, False]
@@ -255,7 +255,7 @@ def test_an_unseen_category_is_another() -> None:
 def test_an_unseen_text_of_two_is_missing(caplog: pytest.LogCaptureFixture) -> None:
     schema = Schema.fit(read(pd.DataFrame({"c": list("aab") * 4, "n": range(12)})))
     with caplog.at_level(logging.WARNING):
-        x, observed = schema.encode(read(pd.DataFrame({"c": ["b", "?!"], "n": [1, 2]}))).batch(slice(None))
+        x, observed, _ = schema.encode(read(pd.DataFrame({"c": ["b", "?!"], "n": [1, 2]}))).batch(slice(None))
     assert observed is not None
     assert observed[:, 0].tolist() == [True, False]
     assert x[1, 0] == 0

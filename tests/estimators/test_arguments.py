@@ -27,7 +27,7 @@ REFUSED = [
     {"corruption": "noise"},
     {"penalties": {"sparse": 1}},
     {"penalties": {"sparse": (L1(), 1.0)}},
-    {"recipe": "default"},
+    {"recipe": "unknown"},
     {"recipe": [1]},
     {"max_epochs": 2.5},
     {"max_epochs": 0},

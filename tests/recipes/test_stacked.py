@@ -8,6 +8,7 @@ import torch
 from layerwise.errors import InputError
 from layerwise.models import Dense, Gaussian, Layer, sigmoid
 from layerwise.optim import FirstOrder
+from layerwise.penalties import cross_entropy
 from layerwise.recipes import (
     Machine,
     Setting,
@@ -24,7 +25,7 @@ TUNE = Phase("fine-tune", Objective(), FirstOrder(lr=0.01), epochs=1)
 QUICK = Shallow(FirstOrder(lr=0.01), epochs=1)
 RECIPES = {
     "layerwise": lambda setting: layerwise(setting, trainer=QUICK, fine_tune=TUNE),
-    "machines": lambda setting: layerwise(setting, trainer=Machine(epochs=1)),
+    "machines": lambda setting: layerwise(setting, trainer=Machine(epochs=1), fine_tune=None),
     "intermediate fine-tuning": lambda setting: intermediate_fine_tuning(setting, trainer=QUICK, between=TUNE),
     "hinton2006": lambda setting: hinton2006(setting, epochs=1, fine_tune_epochs=1),
     "bengio2007": lambda setting: bengio2007(setting, epochs=1, fine_tune_epochs=1),
@@ -33,7 +34,7 @@ RECIPES = {
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_it_trains_every_layer_and_prints_the_same_as_its_copy(name):
-    recipe = RECIPES[name](Setting(20, depth=3))
+    recipe = RECIPES[name](Setting(20, widths=(FEATURES, 5, 4, 2)))
     assert repr(copy.deepcopy(recipe)) == repr(recipe)
     assert copy.deepcopy(recipe) == recipe
     model = Dense(FEATURES, (5, 4), code=2, layer=Layer(sigmoid, initializer=Gaussian(0.1)), output=sigmoid)
@@ -45,7 +46,7 @@ def test_it_trains_every_layer_and_prints_the_same_as_its_copy(name):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_without_a_depth_it_is_refused(name):
-    with pytest.raises(InputError, match="number of encoder layers"):
+    with pytest.raises(InputError, match="needs the widths"):
         RECIPES[name](Setting(20))
 
 
@@ -53,12 +54,23 @@ def test_without_a_depth_it_is_refused(name):
 def test_a_recipe_that_is_too_deep_names_its_phase(name):
     model = Dense(FEATURES, (5,), code=2, layer=Layer(sigmoid), output=sigmoid)
     with pytest.raises(InputError, match=r"phase '(layer|machine) 3': layer must be from 0 to 1"):
-        fit(model, TensorRows(uniform(20, FEATURES)), RECIPES[name](Setting(20, depth=3)), runtime=CPU)
+        fit(
+            model,
+            TensorRows(uniform(20, FEATURES)),
+            RECIPES[name](Setting(20, widths=(FEATURES, 5, 4, 2))),
+            runtime=CPU,
+        )
 
 
 def test_the_parts_in_order():
-    assert [phase.view for phase in RECIPES["layerwise"](Setting(20, depth=2))] == [Block(0), Block(1), Whole()]
-    assert [phase.view for phase in RECIPES["intermediate fine-tuning"](Setting(20, depth=4))] == [
+    assert [phase.view for phase in RECIPES["layerwise"](Setting(20, widths=(FEATURES, 4, 2)))] == [
+        Block(0),
+        Block(1),
+        Whole(),
+    ]
+    assert [
+        phase.view for phase in RECIPES["intermediate fine-tuning"](Setting(20, widths=(FEATURES, 5, 4, 3, 2)))
+    ] == [
         Block(0),
         Block(1),
         Upto(1),
@@ -67,10 +79,15 @@ def test_the_parts_in_order():
         Block(3),
         Whole(),
     ]
-    views = [phase.view for phase in hinton2006(Setting(20, depth=2))]
+    views = [phase.view for phase in hinton2006(Setting(20, widths=(FEATURES, 4, 2)))]
     assert [type(view) for view in views] == [Boltzmann, Boltzmann, Whole]
 
 
 def test_linear_machines_learn_more_slowly():
-    rates = [phase.optimizer.lr for phase in hinton2006(Setting(20, depth=3))[:3]]
+    rates = [
+        phase.optimizer.lr
+        for phase in hinton2006(Setting(20, Objective(cross_entropy), widths=(FEATURES, 5, 4, 2)))[:3]
+    ]
     assert rates == [0.1, 0.1, 0.001]
+    rates = [phase.optimizer.lr for phase in hinton2006(Setting(20, widths=(FEATURES, 5, 4, 2)))[:3]]
+    assert rates == [0.001, 0.1, 0.001]

@@ -22,10 +22,16 @@ class Batch(NamedTuple):
     Attributes:
         x: scaled features; a missing cell holds its feature's mean over the training rows.
         observed: True for cells that count; None when all do.
+        y: what is to be predicted, where something is: class numbers, shape (batch,), or numbers, (batch, outputs).
     """
 
     x: Float[Tensor, "batch *features"]
     observed: Bool[Tensor, "batch *features"] | None
+    y: Tensor | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same rows on a device."""
+        return Batch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
 
 
 class Store(ABC):

@@ -274,7 +274,7 @@ def _with_means(schema: Schema, table: Table) -> Schema:
         return schema
     sums, counts = np.zeros(rows.n_features), np.zeros(rows.n_features)
     for start in range(0, len(rows), CHUNK):
-        x, observed = rows.batch(slice(start, start + CHUNK))
+        x, observed, _ = rows.batch(slice(start, start + CHUNK))
         seen = np.ones(x.shape, dtype=bool) if observed is None else observed.numpy()
         sums += np.where(seen, x.numpy().astype(np.float64), 0.0).sum(0)
         counts += seen.sum(0)

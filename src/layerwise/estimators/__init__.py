@@ -1,5 +1,8 @@
 """The scikit-learn faces."""
 
+from layerwise.estimators.loading import load
+from layerwise.estimators.machine import RBM
+from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
 from layerwise.estimators.transformer import DeepAutoencoder
 
-__all__ = ["DeepAutoencoder"]
+__all__ = ["RBM", "DeepAutoencoder", "StackedClassifier", "StackedRegressor", "load"]

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sklearn.base import BaseEstimator
+
 from layerwise.corruptions import Corruption
 from layerwise.errors import InputError
 from layerwise.models import Layer
 from layerwise.penalties import Penalty
-from layerwise.recipes import is_number, is_whole
+from layerwise.recipes import RECIPES, is_number, is_whole
 from layerwise.training import Phase
 
-__all__ = ["check_arguments"]
+__all__ = ["check_arguments", "named"]
 
 OF_THE_RECIPE = {"max_epochs": None, "batch_size": None, "learning_rate": None, "corruption": "auto"}
 
@@ -39,6 +41,15 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
             raise InputError(f"{name} is an argument of the default recipe; leave it out, or give it to your recipe.")
 
 
+def named(recipe: Any) -> Any:
+    """A recipe as it is, or the one of that name.
+
+    >>> named("hinton2006").__name__
+    'hinton2006'
+    """
+    return RECIPES[recipe] if isinstance(recipe, str) else recipe
+
+
 def _widths(value: object) -> bool:
     return value == "auto" or (
         isinstance(value, Sequence) and not isinstance(value, str) and all(is_whole(width) for width in value)
@@ -46,6 +57,8 @@ def _widths(value: object) -> bool:
 
 
 def _phases(value: object) -> bool:
+    if isinstance(value, str):
+        return value in RECIPES
     return callable(value) or (isinstance(value, Sequence) and all(isinstance(phase, Phase) for phase in value))
 
 
@@ -78,6 +91,10 @@ _RULES: dict[str, Rule] = {
     "n_components": _COUNT,
     "hidden_layer_sizes": (_widths, "'auto' or a sequence of whole numbers from 1 on"),
     "layer": _or_none(lambda value: isinstance(value, Layer), "a layerwise.models.Layer"),
+    "code_activation": (
+        lambda value: value == "auto" or callable(value),
+        "'auto' or an activation of layerwise.models",
+    ),
     "linear_path": _one_of("auto", True, False),
     "scaling": _one_of("auto", "standard", "minmax", "none"),
     "fidelity": _or_none(callable, "a fidelity of layerwise.penalties, or a function of a schema that makes one"),
@@ -86,10 +103,15 @@ _RULES: dict[str, Rule] = {
         "'auto' or a corruption of layerwise.corruptions",
     ),
     "penalties": _or_none(_penalties, "a mapping of names to pairs of a weight and a penalty"),
-    "recipe": _or_none(_phases, "a sequence of phases, or a function of a setting that makes one"),
+    "recipe": _or_none(
+        _phases, f"a sequence of phases, a function of a setting that makes one, or one of {', '.join(RECIPES)}"
+    ),
     "max_epochs": _COUNT,
     "batch_size": _COUNT,
     "learning_rate": _or_none(lambda value: is_number(value) and value > 0, "a number above 0"),
+    "dropout": _SHARE,
+    "input_dropout": _SHARE,
+    "head": _or_none(lambda value: isinstance(value, BaseEstimator), "an estimator of scikit-learn"),
     "validation_fraction": _SHARE,
     "test_fraction": _SHARE,
     "device": (lambda value: isinstance(value, str), "a text like 'auto', 'cpu' or 'cuda:1'"),

@@ -8,11 +8,12 @@ import torch
 
 from layerwise.data import Categorical, Numeric, Rows, Schema
 from layerwise.errors import InputError
-from layerwise.models import Dense, Inputs, Layer, PrincipalComponents, identity, sigmoid
-from layerwise.penalties import CrossEntropy, Fidelity, Penalty, clipped_squared_error
+from layerwise.models import Activation, Dense, Inputs, Layer, PrincipalComponents, identity, sigmoid
+from layerwise.penalties import CrossEntropy, Emphasized, Fidelity, Penalty, clipped_squared_error, cross_entropy
+from layerwise.recipes import Architecture
 from layerwise.training import Objective, Schedule
 
-__all__ = ["Plan", "prepare"]
+__all__ = ["Plan", "is_crossed", "prepare"]
 
 BOUND_SHARE = 0.01
 CHUNK = 1024
@@ -34,6 +35,8 @@ class Plan:
             error, clipped to the range of columns that have a floor or a ceiling. `cross_entropy` needs features in
             [0, 1]; it brings a sigmoid output, and leaves the linear path out.
         penalties: name -> (weight, penalty).
+        code_activation: of the code; "auto" is that of the architecture.
+        architecture: what the recipe expects, where nothing else is said.
     """
 
     code: int | None = None
@@ -42,6 +45,8 @@ class Plan:
     linear_path: bool | Literal["auto"] = "auto"
     fidelity: Fidelity | Callable[[Schema], Fidelity] | None = None
     penalties: Mapping[str, tuple[float | Schedule, Penalty]] | None = None
+    code_activation: Activation | Literal["auto"] = "auto"
+    architecture: Architecture = Architecture()
 
     def model(self, schema: Schema, *, rows: int, seed: int) -> Dense:
         """A fresh model for a schema's features and a number of training rows.
@@ -49,23 +54,41 @@ class Plan:
         Raises:
             InputError: for a code that does not fit.
         """
-        layer = self.layer or Layer(dropout=DROPOUT if rows < FEW_ROWS else 0.0)
-        crossed = isinstance(self.fidelity, CrossEntropy)
+        layer = self.layer or self.architecture.layer or Layer(dropout=DROPOUT if rows < FEW_ROWS else 0.0)
+        crossed, activation = is_crossed(self.target(schema)), self._activation
+        usual = not (layer.tied or crossed or self.architecture.classical or activation is not identity)
+        *hidden, code = self.widths(schema)[1:]
         return Dense(
             Inputs(schema.n_features, _embeddings(schema)),
-            (256, 256) if self.hidden == "auto" else tuple(int(width) for width in self.hidden),
-            code=self.code_size(schema),
+            hidden,
+            code=code,
             layer=layer,
+            code_activation=activation,
             output=sigmoid if crossed else identity,
-            linear_path=not (layer.tied or crossed) if self.linear_path == "auto" else self.linear_path,
+            linear_path=usual if self.linear_path == "auto" else self.linear_path,
             seed=seed,
         )
+
+    @property
+    def _activation(self) -> Activation:
+        chosen = self.code_activation
+        return self.architecture.code_activation if isinstance(chosen, str) else chosen
+
+    def widths(self, schema: Schema) -> tuple[int, ...]:
+        """The widths from the input to the code.
+
+        Raises:
+            InputError: for a code that does not fit.
+        """
+        hidden = (256, 256) if self.hidden == "auto" else tuple(int(width) for width in self.hidden)
+        return (schema.n_features, *hidden, self.code_size(schema))
 
     def code_size(self, schema: Schema) -> int:
         """The size of the code for a schema's columns.
 
         Raises:
-            InputError: for a code larger than the features, unless a penalty makes it more than a copy.
+            InputError: for a code larger than the features, unless a penalty, its activation or a classical recipe
+                makes it more than a copy.
         """
         features = schema.n_features
         if self.code is None:
@@ -73,7 +96,8 @@ class Plan:
             return min(features, max(2, columns // 3))
         if not self.code >= 1:
             raise InputError(f"the code must have at least 1 unit; got {self.code}.")
-        if self.code > features and not self.penalties:
+        sparing = self.penalties or self.architecture.classical or self._activation is not identity
+        if self.code > features and not sparing:
             raise InputError(
                 f"the code must be at most {features}, the number of features; got {self.code}. Choose a smaller code, "
                 "or add a penalty (a sparse code may be larger than its input)."
@@ -86,12 +110,27 @@ class Plan:
         Raises:
             InputError: for cross-entropy on features that are not scaled to [0, 1].
         """
-        fidelity = self.fidelity or clipped_squared_error
-        if not isinstance(fidelity, Fidelity):
-            fidelity = fidelity(schema)
-        if isinstance(fidelity, CrossEntropy) and not _in_unit_range(schema):
+        fidelity = self.target(schema)
+        if is_crossed(fidelity) and not _in_unit_range(schema):
             raise InputError("cross_entropy needs features from 0 to 1; use scaling='minmax', or another fidelity.")
         return Objective(fidelity, dict(self.penalties or {}))
+
+    def target(self, schema: Schema) -> Fidelity:
+        """What a good reconstruction is, for a schema's features."""
+        if self.fidelity is None:
+            binary = self.architecture.classical and _in_unit_range(schema)
+            return cross_entropy if binary else clipped_squared_error
+        return self.fidelity if isinstance(self.fidelity, Fidelity) else self.fidelity(schema)
+
+
+def is_crossed(fidelity: Fidelity) -> bool:
+    """Whether a fidelity is the cross-entropy, or one that emphasizes cells of it: it asks for outputs in [0, 1].
+
+    >>> is_crossed(cross_entropy)
+    True
+    """
+    inner = fidelity.fidelity if isinstance(fidelity, Emphasized) else fidelity
+    return isinstance(inner, CrossEntropy)
 
 
 def _in_unit_range(schema: Schema) -> bool:
@@ -127,12 +166,12 @@ def _floors_and_ceilings(rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
     pieces = torch.arange(len(rows)).split(CHUNK)
     low, high = infinity.repeat(rows.n_features), -infinity.repeat(rows.n_features)
     for index in pieces:
-        x, observed = rows.batch(index)
+        x, observed, _ = rows.batch(index)
         low = torch.minimum(low, (x if observed is None else torch.where(observed, x, infinity)).amin(0))
         high = torch.maximum(high, (x if observed is None else torch.where(observed, x, -infinity)).amax(0))
     at_low, at_high, count = (torch.zeros(rows.n_features) for _ in range(3))
     for index in pieces:
-        x, observed = rows.batch(index)
+        x, observed, _ = rows.batch(index)
         seen = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
         at_low += ((x == low) & seen).sum(0)
         at_high += ((x == high) & seen).sum(0)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.data import Numeric, Schema
+from layerwise.models import Predictor
 from layerwise.report import ReportData
 from layerwise.storage import SavedModel
 
@@ -24,6 +25,7 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
         title: heading of the page.
         source: where the rows come from, in words.
     """
+    predicts = isinstance(saved.model, Predictor)
     arrays = {name: tensor.numpy() for name, tensor in saved.examples.items()}
     examples: dict[str, Any] = {name: values for name, values in arrays.items() if name.startswith("rows.")}
     shape = _picture_shape(saved.schema)
@@ -34,7 +36,8 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
     return ReportData(
         title=title,
         source=source,
-        metrics=saved.metrics,
+        metrics={} if predicts else saved.metrics,
+        prediction=saved.metrics if predicts else {},
         history=saved.history,
         recipe=saved.recipe,
         columns=_columns(saved.schema),

@@ -1,35 +1,34 @@
 """The deep autoencoder as a scikit-learn transformer."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
 
 from layerwise.corruptions import Corruption
-from layerwise.data import Rows, Schema, Table, read
+from layerwise.data import Rows, Schema, Table
 from layerwise.diagnostics import passes
-from layerwise.errors import InputError
-from layerwise.estimators.arguments import check_arguments
-from layerwise.estimators.arrays import explain, unmasked
+from layerwise.errors import InputError, ModelFileError
+from layerwise.estimators.arguments import check_arguments, named
 from layerwise.estimators.assembly import Plan, prepare
+from layerwise.estimators.base import RowsEstimator
 from layerwise.estimators.cross_validation import Run
 from layerwise.estimators.engine import judge, train
-from layerwise.estimators.frames import backend_of, is_frame, like
+from layerwise.estimators.frames import like
 from layerwise.estimators.page import report_data
 from layerwise.estimators.split import Split, divide, parts_of, schema_of
-from layerwise.models import Dense, Layer, PrincipalComponents
+from layerwise.models import Activation, Dense, Layer, PrincipalComponents
 from layerwise.penalties import Fidelity, Penalty
-from layerwise.recipes import Setting, default
+from layerwise.recipes import Setting, architecture, default
 from layerwise.report import write_report
 from layerwise.runtime import Precision, Runtime
 from layerwise.storage import SavedModel, environment, load_model, plain, save_model
@@ -41,7 +40,7 @@ JUDGED_ROWS = 1000
 
 
 @final
-class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEstimator):
     """A deep autoencoder: a short code for each row, and the row back from its code.
 
     By default it starts as PCA and improves on it: a linear path with the principal components runs beside the
@@ -51,16 +50,19 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     Arguments:
         n_components: size of the code; None is a third of the columns (of the pixels of a picture), at least 2.
         hidden_layer_sizes: widths from the input to the code, mirrored in the decoder; "auto" is (256, 256).
-        layer: activation, initializer, normalization, dropout and tying; None is `Layer()`, with a dropout of 0.3 for
-            fewer than 1000 rows.
-        linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights.
+        layer: activation, initializer, normalization, dropout and tying; None is the recipe's (sigmoid units for the
+            classical ones), else `Layer()`, with a dropout of 0.3 for fewer than 1000 rows.
+        code_activation: of the code; "auto" is the recipe's, else linear.
+        linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights, a code that is not linear
+            and the classical recipes.
         scaling: "standard" (robust), "minmax" or "none"; "auto" is minmax for 8-bit pictures, else standard.
         fidelity: what a good reconstruction is, for instance `cross_entropy` or `MixedFidelity.of`; None is the squared
-            error, clipped where columns have a floor or a ceiling.
+            error, clipped where columns have a floor or a ceiling; for the classical recipes the cross-entropy where
+            all features are in [0, 1].
         corruption: of the input in training; "auto" is the recipe's own.
         penalties: name -> (weight, penalty).
-        recipe: a list of phases, or a function that makes one of a `Setting`; None is
-            `recipes.default`.
+        recipe: a function of `layerwise.recipes`, its name, or one that makes phases of a `Setting`; or a list of
+            phases. None is `recipes.default`.
         max_epochs, batch_size, learning_rate: of the default recipe; None lets it choose by the number of rows.
         validation_fraction: share of the rows that choose the best weights; with fewer than 1000 rows 5-fold
             cross-validation chooses the number of epochs instead, and all rows train. 0 chooses nothing.
@@ -100,12 +102,13 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         *,
         hidden_layer_sizes: Sequence[int] | Literal["auto"] = "auto",
         layer: Layer | None = None,
+        code_activation: Activation | Literal["auto"] = "auto",
         linear_path: bool | Literal["auto"] = "auto",
         scaling: Literal["auto", "standard", "minmax", "none"] = "auto",
         fidelity: Fidelity | Callable[[Schema], Fidelity] | None = None,
         corruption: Corruption | Literal["auto"] | None = "auto",
         penalties: Mapping[str, tuple[float | Schedule, Penalty]] | None = None,
-        recipe: Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
+        recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
         max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
@@ -120,6 +123,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.layer = layer
+        self.code_activation = code_activation
         self.linear_path = linear_path
         self.scaling = scaling
         self.fidelity = fidelity
@@ -341,6 +345,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             ModelFileError: when the folder is missing, damaged, changed or newer.
         """
         saved = load_model(folder)
+        if not isinstance(saved.model, Dense) or saved.components is None:
+            raise ModelFileError(f"{folder}: must hold an autoencoder; found a model that predicts.")
         estimator = cls(saved.model.code, hidden_layer_sizes=saved.model.hidden, device=device)
         estimator._take(saved.schema, saved.model.to(Runtime(device, "float32").torch_device), set())
         estimator.components_, estimator.metrics_ = saved.components, saved.metrics
@@ -377,16 +383,6 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def _split(self, table: Table, *, seed: int, folds: bool = True) -> tuple[Split, int]:
         return divide(table, self.validation_fraction, test_fraction=self.test_fraction, seed=seed, folds=folds)
 
-    @contextmanager
-    def _kept(self, checkpoint: str | os.PathLike[str] | Checkpoint, schema: Schema) -> Iterator[Checkpoint]:
-        """The checkpoints of a fit, locked."""
-        if self.random_state is None:
-            raise InputError("checkpoint needs a random_state: without one another seed is drawn every time.")
-        choice = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(Path(checkpoint))
-        choice = replace(choice, about={"columns": {column.name: column.kind for column in schema.columns}})
-        with choice.locked():
-            yield choice
-
     def _check_same_shape(self, schema: Schema) -> None:
         wanted, present = self._plan().model(schema, rows=0, seed=0).widths, self.model_.widths
         if wanted != present:
@@ -400,59 +396,21 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             self.linear_path,
             self.fidelity,
             self.penalties,
+            self.code_activation,
+            architecture(named(self.recipe)),
         )
 
     def _recipe(self, schema: Schema, rows: int) -> Recipe:
-        setting = self._setting(schema, rows)
-        if callable(self.recipe):
-            return list(self.recipe(setting))
-        if self.recipe is not None:
-            return list(self.recipe)
-        return self._default(setting, epochs=self.max_epochs)
+        setting, recipe = self._setting(schema, rows), named(self.recipe)
+        if recipe is None:
+            return self._default(setting, epochs=self.max_epochs)
+        return list(recipe(setting) if callable(recipe) else recipe)
 
     def _setting(self, schema: Schema, rows: int) -> Setting:
-        return Setting(rows, self._plan().objective(schema), pictures=schema.pixels is not None)
+        plan = self._plan()
+        pictures = schema.pixels is not None
+        return Setting(rows, plan.objective(schema), pictures=pictures, widths=plan.widths(schema))
 
     def _default(self, setting: Setting, *, epochs: int | None) -> Recipe:
         numbers = {"epochs": epochs, "batch_size": self.batch_size, "lr": self.learning_rate}
         return default(setting, corruption=self.corruption, **plain(numbers))
-
-    def _seed(self) -> int:
-        if self.random_state is None:
-            # Not NumPy's global generator: nobody else's numbers change because a model was fitted.
-            return int(np.random.SeedSequence().entropy) % 2**31  # type: ignore[arg-type]
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-    def _table(self, X: Any, *, reset: bool) -> Table:
-        if isinstance(X, Table):
-            table = X
-        elif is_frame(X):
-            table = read(X)
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        else:
-            table = Table.from_array(self._array(unmasked(X), reset))
-        if reset:
-            self._backend = backend_of(X)
-            if isinstance(X, Table):
-                self.n_features_in_ = len(table.names)
-        if reset and len(table) < 2:
-            raise table.origin.error("training needs at least 2 rows; found 1. Give more rows.")
-        return table
-
-    def _array(self, X: Any, reset: bool) -> NDArray[Any]:
-        # 8-bit numbers stay as they are; everything else becomes floating point.
-        kind = None if isinstance(X, np.ndarray) and X.dtype.kind in "uib" and X.dtype.itemsize == 1 else "numeric"
-        try:
-            least = 2 if reset else 1
-            return validate_data(self, X, reset=reset, dtype=kind, ensure_all_finite=False, ensure_min_samples=least)
-        except (ValueError, TypeError):
-            explain(X)
-            raise
-
-    def _rows(self, X: Any) -> Rows:
-        check_is_fitted(self)
-        return self._encode(self._table(X, reset=False))
-
-    def _encode(self, table: Table) -> Rows:
-        check_is_fitted(self)
-        return self.schema_.encode(table, ordered=not table.source, told=self._told)

@@ -20,8 +20,8 @@ from layerwise.models.activations import (
 )
 from layerwise.models.base import Autoencoder, Pass, Stacked, Stochastic
 from layerwise.models.boltzmann import Chain, RestrictedBoltzmannMachine
-from layerwise.models.config import DenseConfig
-from layerwise.models.dense import Dense, Feedforward, Part
+from layerwise.models.config import DenseConfig, PredictorConfig
+from layerwise.models.dense import Dense, Feedforward, Mirrored, Part
 from layerwise.models.initializers import Gaussian, Glorot, He, Initializer, Orthogonal
 from layerwise.models.layers import (
     Bounds,
@@ -33,6 +33,7 @@ from layerwise.models.layers import (
     LinearPath,
     Normalization,
 )
+from layerwise.models.predictor import Predictor
 from layerwise.models.principal_components import PrincipalComponents
 from layerwise.models.units import BernoulliUnits, GaussianUnits, RectifiedUnits, Units, units_of
 
@@ -57,10 +58,13 @@ __all__ = [
     "Layer",
     "LinearPath",
     "Maxout",
+    "Mirrored",
     "Normalization",
     "Orthogonal",
     "Part",
     "Pass",
+    "Predictor",
+    "PredictorConfig",
     "PrincipalComponents",
     "RectifiedUnits",
     "RestrictedBoltzmannMachine",

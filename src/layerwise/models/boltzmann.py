@@ -98,8 +98,8 @@ class RestrictedBoltzmannMachine(Autoencoder):
         self.weight = nn.Parameter(weight)
         self.visible_bias = nn.Parameter(torch.zeros(features))
         self.hidden_bias = nn.Parameter(torch.zeros(code))
-        start = torch.zeros(chain.particles, features)
-        self.register_buffer("particles", visible.sample(start, generator(seed, 1)))
+        start = torch.zeros(chain.particles, code)
+        self.register_buffer("particles", hidden.sample(start, generator(seed, 1)))
         self._held: tuple[int, Tensor] | None = None
 
     def share(self, weight: nn.Parameter, visible_bias: nn.Parameter, hidden_bias: nn.Parameter) -> None:
@@ -115,14 +115,15 @@ class RestrictedBoltzmannMachine(Autoencoder):
         return self.visible.mean(self.down(code))
 
     def forward(self, x: Float[Tensor, "batch features"]) -> Pass:
-        """Both maps, and the free energies of the rows and of the sample (in evaluation: of the reconstruction)."""
+        """Both maps, and the free energies of the rows and of the reconstruction; in training see the class."""
+        if self.training:
+            return self._learning(x)
         linear = self.up(x)
         code = self.hidden.mean(linear)
         natural = self.down(code)
         reconstruction = self.visible.mean(natural)
-        sample = self._sample(linear) if self.training else reconstruction
-        sample = sample.detach()
-        return Pass(x, code, reconstruction, (), natural, (self._energy(x, linear), self.free_energy(sample)))
+        energies = self._energy(x, linear), self.free_energy(reconstruction.detach())
+        return Pass(x, code, reconstruction, (), natural, energies)
 
     def up(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch code"]:
         """The linear values of the hidden units."""
@@ -155,25 +156,50 @@ class RestrictedBoltzmannMachine(Autoencoder):
             sample = self.visible.mean(below) if mean_visible else self.visible.sample(_single(below), noise)
         return sample
 
+    def _learning(self, x: Tensor) -> Pass:
+        """The pass of a training step, without a product that nothing learns from."""
+        rows, persistent = len(x), self.chain.particles > 0
+        linear = None if persistent else self.up(x)
+        drawn = self._held is None or self._held[0] != self.noise_key or not bool(self._held[1].isfinite().all())
+        if drawn:
+            self._held = self.noise_key, self._sample(linear)
+        assert self._held is not None
+        sample = self._held[1]
+        if linear is None:
+            # One product for rows and sample, and one on the way back.
+            both = torch.cat([x, sample.to(x.dtype)])
+            linear = self.up(both)
+            if drawn:
+                self._move(linear[rows:])
+            energy = self._energy(both, linear)
+            linear, energies = linear[:rows], (energy[:rows], energy[rows:])
+        else:
+            energies = self._energy(x, linear), self.free_energy(sample)
+        none = x.new_empty(0, x.shape[1])
+        return Pass(x, self.hidden.mean(linear), none, (), none, energies)
+
     def _energy(self, x: Tensor, linear: Tensor) -> Tensor:
         x, linear = _single(x), _single(linear)
-        # Not a matrix product: half precision would round what must be a small difference of large numbers.
-        rows = -(x * self.visible_bias).sum(1) - self.hidden.log_partition(linear).sum(1)
+        # Half precision would round what must be a small difference of large numbers.
+        with torch.autocast(x.device.type, enabled=False):
+            rows = -(x @ self.visible_bias) - self.hidden.log_partition(linear).sum(1)
         return rows + x.square().sum(1) / 2 if isinstance(self.visible, GaussianUnits) else rows
 
     @torch.no_grad()
-    def _sample(self, linear: Tensor) -> Tensor:
-        if self._held is None or self._held[0] != self.noise_key or not bool(self._held[1].isfinite().all()):
-            noise = generator(self.noise_key, 3, device=linear.device)
-            particles = self.get_buffer("particles")
-            if len(particles):
-                sample = self.gibbs(self.up(particles), self.chain.steps, noise=noise)
-                particles.copy_(sample)
-            else:
-                sample = self.gibbs(linear, self.chain.steps, noise=noise, mean_visible=self.chain.mean_visible)
+    def _sample(self, linear: Tensor | None) -> Tensor:
+        """Visible units after the chain's steps, from the rows' linear values or from the particles."""
+        noise = generator(self.noise_key, 3, device=self.weight.device)
+        if linear is not None:
             # In bfloat16 it would not do for a pass in float32.
-            self._held = self.noise_key, _single(sample)
-        return self._held[1]
+            return _single(self.gibbs(linear, self.chain.steps, noise=noise, mean_visible=self.chain.mean_visible))
+        sample = self.visible.sample(_single(self.down(self.get_buffer("particles"))), noise)
+        return sample if self.chain.steps == 1 else self.gibbs(self.up(sample), self.chain.steps - 1, noise=noise)
+
+    @torch.no_grad()
+    def _move(self, linear: Tensor) -> None:
+        """Draw the particles anew from the linear values of the hidden units."""
+        noise = generator(self.noise_key, 4, device=linear.device)
+        self.get_buffer("particles").copy_(self.hidden.sample(_single(linear), noise))
 
 
 def _single(x: Tensor) -> Tensor:

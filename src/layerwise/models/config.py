@@ -1,11 +1,11 @@
-"""A dense model's description as plain values, for files."""
+"""A model's description as plain values, for files."""
 
 from itertools import pairwise
 from typing import final
 
 import pydantic
 
-__all__ = ["DenseConfig"]
+__all__ = ["DenseConfig", "PredictorConfig"]
 
 
 @final
@@ -32,3 +32,26 @@ class DenseConfig(pydantic.BaseModel, extra="forbid", frozen=True):
         """What the weights of such a model take at the least, in float32: those of its encoder."""
         embedded = self.features - sum(stop - start - size for start, stop, size in self.embeddings)
         return 4 * sum(a * b for a, b in pairwise((embedded, *self.hidden, self.code)))
+
+
+@final
+class PredictorConfig(pydantic.BaseModel, extra="forbid", frozen=True):
+    """The arguments of `Predictor` without its first weights.
+
+    >>> PredictorConfig(features=4, hidden=(3,), outputs=2).least_bytes()
+    72
+    """
+
+    features: int = pydantic.Field(ge=1)
+    embeddings: tuple[tuple[int, int, int], ...] = ()
+    hidden: tuple[pydantic.PositiveInt, ...] = pydantic.Field(min_length=1)
+    outputs: pydantic.PositiveInt
+    activation: str = "silu"
+    normalization: str = "none"
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+
+    def least_bytes(self) -> int:
+        """What the weights of such a model take, in float32, without biases."""
+        embedded = self.features - sum(stop - start - size for start, stop, size in self.embeddings)
+        return 4 * sum(a * b for a, b in pairwise((embedded, *self.hidden, self.outputs)))

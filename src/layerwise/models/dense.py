@@ -18,21 +18,21 @@ from layerwise.models.initializers import Gaussian
 from layerwise.models.layers import Bounds, DenseLayer, Embeddings, Inputs, Layer, LinearPath, Normalization
 from layerwise.models.units import units_of
 
-__all__ = ["Dense", "Feedforward", "Part"]
+__all__ = ["Dense", "Feedforward", "Mirrored", "Part"]
 
 
-class Feedforward(Autoencoder, Stacked, ABC):
-    """An autoencoder whose two maps are chains of layers, with an optional linear path beside them.
+class Feedforward(Autoencoder, ABC):
+    """A model whose two maps are chains of layers, with an optional linear path beside them.
 
     Attributes:
-        front: what is done to the input before the first layer (embeddings of categories).
+        front: what is done to the input before the first layer (embeddings of categories, dropout).
         encoder: layers from the input to the code.
         decoder: layers from the code to the output.
         linear_path: the linear autoencoder beside the chains, or None.
         bounds: the range of each feature to which reconstructions are clipped, or None.
     """
 
-    front: Embeddings | None
+    front: nn.Module | None
     encoder: nn.ModuleList
     decoder: nn.ModuleList
     linear_path: LinearPath | None
@@ -56,6 +56,41 @@ class Feedforward(Autoencoder, Stacked, ABC):
     def depth(self) -> int:
         """The number of encoder layers, the code among them."""
         return len(self.encoder)
+
+    @property
+    def _last(self) -> DenseLayer:
+        return self._layer(self.decoder[-1])
+
+    @staticmethod
+    def _layer(module: nn.Module) -> DenseLayer:
+        # ModuleList forgets the type of what it holds.
+        assert isinstance(module, DenseLayer)
+        return module
+
+    def _trace(self, x: Tensor) -> list[Tensor]:
+        outputs = []
+        signal = x if self.front is None else self.front(x)
+        for layer in self.encoder:
+            signal = layer(signal)
+            outputs.append(signal)
+        if self.linear_path is not None:
+            outputs[-1] = outputs[-1] + self.linear_path.encode(x)
+        return outputs
+
+    def _natural(self, code: Tensor) -> Tensor:
+        signal = code
+        for layer in self.decoder[:-1]:
+            signal = layer(signal)
+        natural = self._last.linear(signal)
+        return natural if self.linear_path is None else natural + self.linear_path.decode(code)
+
+    def _output(self, natural: Tensor) -> Tensor:
+        output = self._last.activation(natural)
+        return output if self.bounds is None else self.bounds(output)
+
+
+class Mirrored(Feedforward, Stacked, ABC):
+    """A feedforward autoencoder whose decoder mirrors its encoder, so that it has parts."""
 
     def block(self, index: int) -> "Part":
         """The shallow autoencoder of encoder layer `index` (from 0) and the decoder layer that mirrors it."""
@@ -107,47 +142,16 @@ class Feedforward(Autoencoder, Stacked, ABC):
     def _pair(self, index: int) -> tuple[DenseLayer, DenseLayer]:
         return self._layer(self.encoder[index]), self._layer(self.decoder[self.depth - 1 - index])
 
-    @property
-    def _last(self) -> DenseLayer:
-        return self._layer(self.decoder[-1])
-
-    @staticmethod
-    def _layer(module: nn.Module) -> DenseLayer:
-        # ModuleList forgets the type of what it holds.
-        assert isinstance(module, DenseLayer)
-        return module
-
-    def _trace(self, x: Tensor) -> list[Tensor]:
-        outputs = []
-        signal = x if self.front is None else self.front(x)
-        for layer in self.encoder:
-            signal = layer(signal)
-            outputs.append(signal)
-        if self.linear_path is not None:
-            outputs[-1] = outputs[-1] + self.linear_path.encode(x)
-        return outputs
-
-    def _natural(self, code: Tensor) -> Tensor:
-        signal = code
-        for layer in self.decoder[:-1]:
-            signal = layer(signal)
-        natural = self._last.linear(signal)
-        return natural if self.linear_path is None else natural + self.linear_path.decode(code)
-
-    def _output(self, natural: Tensor) -> Tensor:
-        output = self._last.activation(natural)
-        return output if self.bounds is None else self.bounds(output)
-
     def _check_layer(self, index: int) -> None:
         if not 0 <= index < self.depth:
             raise InputError(f"layer must be from 0 to {self.depth - 1}, the model's depth less one; got {index}.")
 
 
 @final
-class Part(Feedforward):
+class Part(Mirrored):
     """Some layers of a model as an autoencoder of its own, sharing their parameters."""
 
-    def __init__(self, front: Embeddings | None, encoder: nn.ModuleList, decoder: nn.ModuleList) -> None:
+    def __init__(self, front: nn.Module | None, encoder: nn.ModuleList, decoder: nn.ModuleList) -> None:
         super().__init__()
         self.front = front
         self.encoder = encoder
@@ -157,7 +161,7 @@ class Part(Feedforward):
 
 
 @final
-class Dense(Feedforward):
+class Dense(Mirrored):
     """An autoencoder of dense layers; the decoder mirrors the encoder.
 
     Arguments:

@@ -97,7 +97,7 @@ def _batches(rows: Source, limit: int | None = None) -> Iterator[tuple[np.ndarra
     total = len(rows)
     step = 1 if limit is None else max(1, total // limit)
     for index in torch.arange(0, total, step)[:limit].split(CHUNK):
-        x, observed = rows.batch(index)
+        x, observed, _ = rows.batch(index)
         yield x.double().numpy(), None if observed is None else observed.numpy()
 
 

@@ -48,7 +48,9 @@ class BernoulliUnits(Units):
 
     def sample(self, x: Float[Tensor, "..."], generator: torch.Generator) -> Float[Tensor, "..."]:
         """Zeros and ones."""
-        return torch.bernoulli(torch.sigmoid(x), generator=generator)
+        # Several times faster on a processor than torch.bernoulli.
+        draws = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+        return torch.lt(draws, torch.sigmoid(x), out=draws)
 
     def log_partition(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The softplus, log(1 + e^x)."""

@@ -8,12 +8,20 @@ from layerwise.penalties.fidelity import (
     CrossEntropy,
     Emphasized,
     Fidelity,
+    ReverseCrossEntropy,
     SquaredError,
     clipped_squared_error,
     cross_entropy,
+    reverse_cross_entropy,
     squared_error,
 )
 from layerwise.penalties.mixed import Discrete, MixedFidelity
+from layerwise.penalties.prediction import (
+    PredictionError,
+    SoftmaxCrossEntropy,
+    prediction_error,
+    softmax_cross_entropy,
+)
 from layerwise.penalties.sparsity import L1, KLSparsity, Revival
 from layerwise.penalties.weights import WeightDecay
 
@@ -31,12 +39,18 @@ __all__ = [
     "Layers",
     "MixedFidelity",
     "Penalty",
+    "PredictionError",
+    "ReverseCrossEntropy",
     "Revival",
+    "SoftmaxCrossEntropy",
     "SquaredError",
     "WeightDecay",
     "chosen_layers",
     "clipped_squared_error",
     "contrastive_divergence",
     "cross_entropy",
+    "prediction_error",
+    "reverse_cross_entropy",
+    "softmax_cross_entropy",
     "squared_error",
 ]

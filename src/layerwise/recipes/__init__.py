@@ -1,23 +1,46 @@
 """The known ways to train: functions which return a list of phases."""
 
-from layerwise.recipes.arguments import default_arguments, is_number, is_whole
-from layerwise.recipes.authors import bengio2007, hinton2006
-from layerwise.recipes.default import default
+from layerwise.recipes.architecture import RECIPES, Architecture, architecture
+from layerwise.recipes.arguments import is_number, is_whole, recipe_arguments
+from layerwise.recipes.authors import bengio2007, hinton2006, kramer1991, makhzani2013, rifai2011, vincent2010
+from layerwise.recipes.default import default, denoising_stack
 from layerwise.recipes.setting import Setting
-from layerwise.recipes.stacked import intermediate_fine_tuning, layerwise
+from layerwise.recipes.stacked import end_to_end, fine_tuning, intermediate_fine_tuning, layerwise
+from layerwise.recipes.strategies import (
+    alternate_sparsity,
+    alternate_sparsity_combined,
+    bottleneck,
+    free_bottleneck,
+    sparse_bottleneck,
+)
 from layerwise.recipes.trainers import LayerTrainer, Machine, Shallow
 
 __all__ = [
+    "RECIPES",
+    "Architecture",
     "LayerTrainer",
     "Machine",
     "Setting",
     "Shallow",
+    "alternate_sparsity",
+    "alternate_sparsity_combined",
+    "architecture",
     "bengio2007",
+    "bottleneck",
     "default",
-    "default_arguments",
+    "denoising_stack",
+    "end_to_end",
+    "fine_tuning",
+    "free_bottleneck",
     "hinton2006",
     "intermediate_fine_tuning",
     "is_number",
     "is_whole",
+    "kramer1991",
     "layerwise",
+    "makhzani2013",
+    "recipe_arguments",
+    "rifai2011",
+    "sparse_bottleneck",
+    "vincent2010",
 ]

@@ -1,5 +1,6 @@
-"""The arguments of the default recipe, as they come from a file or a command line."""
+"""The arguments of a recipe, as they come from a file or a command line."""
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
@@ -8,29 +9,36 @@ from typing import Any
 from layerwise.corruptions import Compose, Corruption, GaussianNoise, Masking
 from layerwise.errors import InputError
 
-__all__ = ["default_arguments", "is_number", "is_whole"]
+__all__ = ["is_number", "is_whole", "recipe_arguments"]
 
 
-def default_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of `default` for plain values; `noise` and `masking` make its corruption, 0 makes none.
+def recipe_arguments(recipe: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of a recipe for plain values, as they come from a file or a command line.
 
     Arguments:
-        values: name -> number; None for the recipe's own choice.
+        recipe: a function of this folder. Where it takes a corruption, `noise` and `masking` make it, 0 makes none.
+        values: name -> number or word; None for the recipe's own choice.
 
     Raises:
         InputError: names an argument that is not known, or what it must be and what was found.
 
-    >>> default_arguments({"lr": 0.01, "noise": 0.3})
+    >>> from layerwise.recipes import default, hinton2006
+    >>> recipe_arguments(default, {"lr": 0.01, "noise": 0.3})
     {'lr': 0.01, 'corruption': GaussianNoise(level=0.3)}
+    >>> recipe_arguments(hinton2006, {"epochs": 3})
+    {'epochs': 3}
     """
+    taken = inspect.signature(recipe).parameters
+    known = [name for name in _RULES if name in taken]
+    known += ["noise", "masking"] if "corruption" in taken else []
     for name, value in values.items():
-        if name not in _RULES:
-            raise InputError(f"the recipe has no argument {name!r}; it has {', '.join(_RULES)}.")
+        if name not in known:
+            raise InputError(f"the recipe {recipe.__name__!r} has no argument {name!r}; it has {', '.join(known)}.")
         test, words = _RULES[name]
         if value is not None and not test(value):
             raise InputError(f"the recipe's {name} must be {words}; got {value!r}.")
     given = {name: value for name, value in values.items() if value is not None}
-    levels = {name: given.pop(name) for name in ("noise", "masking") if name in given}
+    levels = {name: given.pop(name) for name in ("noise", "masking") if name in given and "corruption" in taken}
     if not levels:
         return given
     kinds: dict[str, Callable[[float], Corruption]] = {"noise": GaussianNoise, "masking": Masking}
@@ -56,13 +64,28 @@ def is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
-_WHOLE = is_whole, "a whole number from 1 on"
-_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+_Rule = tuple[Callable[[Any], bool], str]
+_WHOLE: _Rule = is_whole, "a whole number from 1 on"
+_RATE: _Rule = (lambda value: is_number(value) and value > 0, "a number above 0")
+_WEIGHT: _Rule = (lambda value: is_number(value) and value >= 0, "a number from 0 on")
+_SHARE: _Rule = (lambda value: is_number(value) and 0 <= value < 1, "a share from 0 on and below 1")
+_LAYERS = "alternate", "all", "none"
+_RULES: dict[str, _Rule] = {
     "epochs": _WHOLE,
+    "fine_tune_epochs": _WHOLE,
     "batch_size": _WHOLE,
-    "lr": (lambda value: is_number(value) and value > 0, "a number above 0"),
-    "weight_decay": (lambda value: is_number(value) and value >= 0, "a number from 0 on"),
+    "lr": _RATE,
+    "linear_lr": _RATE,
+    "fine_tune_lr": _RATE,
+    "weight_decay": _WEIGHT,
     "patience": _WHOLE,
-    "noise": (lambda value: is_number(value) and value >= 0, "a number from 0 on"),
-    "masking": (lambda value: is_number(value) and 0 <= value < 1, "a share from 0 on and below 1"),
+    "noise": _WEIGHT,
+    "masking": _SHARE,
+    "layers": (lambda value: value in _LAYERS, f"one of {', '.join(_LAYERS)}"),
+    "sparsity": _WEIGHT,
+    "target": (lambda value: is_number(value) and 0 < value < 1, "a share above 0 and below 1"),
+    "momentum": _SHARE,
+    "contraction": _WEIGHT,
+    "k": _WHOLE,
+    "revival": _WEIGHT,
 }

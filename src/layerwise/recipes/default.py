@@ -1,16 +1,18 @@
-"""The recipe that is used when none is named."""
+"""The recipes that are used when none is named."""
 
 import math
 from typing import Literal
 
 import torch
 
-from layerwise.corruptions import Corruption, GaussianNoise
+from layerwise.corruptions import Corruption, GaussianNoise, Masking
 from layerwise.optim import FirstOrder
 from layerwise.recipes.setting import Setting
+from layerwise.recipes.stacked import layerwise
+from layerwise.recipes.trainers import Shallow
 from layerwise.training import Cosine, Phase, Stop
 
-__all__ = ["default"]
+__all__ = ["default", "denoising_stack"]
 
 FEW_ROWS = 1000
 MANY_ROWS = 20_000
@@ -79,3 +81,52 @@ def default(
             average=0.99,
         )
     ]
+
+
+def denoising_stack(
+    setting: Setting,
+    *,
+    masking: float = 0.25,
+    epochs: int | None = None,
+    fine_tune_epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float = 1e-3,
+    weight_decay: float = 0.01,
+) -> list[Phase]:
+    """Denoising shallow autoencoders, layer by layer, and then AdamW over the whole: for classifiers and regressors.
+
+    Arguments:
+        setting: rows, how many of them are labelled, objective, widths, goal.
+        masking: the share of a layer's inputs that are set to 0.
+        epochs: for each layer; by default enough for 1000 steps, from 5 to 50.
+        fine_tune_epochs: of the whole; by default enough for 4000 steps, from 30 to 200.
+        batch_size: rows of a batch; by default 32, 128 from 1000 rows.
+        lr: the largest rate, in the layers and in the whole.
+        weight_decay: of AdamW, a share of the rate.
+
+    Source: Vincent et al. 2010, "Stacked denoising autoencoders".
+
+    >>> [phase.epochs for phase in denoising_stack(Setting(5000, widths=(8, 4, 2), labelled=500))]
+    [25, 25, 200]
+    """
+    labelled = setting.rows if setting.labelled is None else setting.labelled
+    few, all_rows = (batch_size or (32 if rows < FEW_ROWS else 128) for rows in (labelled, setting.rows))
+    adam = FirstOrder(torch.optim.AdamW, lr=lr, weight_decay=weight_decay, options={"fused": True})
+    tuned = fine_tune_epochs or min(200, max(30, math.ceil(4000 / math.ceil(labelled / few))))
+    trainer = Shallow(
+        adam,
+        epochs or min(50, max(5, math.ceil(1000 / math.ceil(setting.rows / all_rows)))),
+        all_rows,
+        corruption=Masking(masking) if masking else None,
+    )
+    tune = Phase(
+        "fine-tune",
+        setting.end,
+        adam,
+        tuned,
+        batch_size=few,
+        schedule=Cosine(warmup=0.05),
+        stop=Stop(max(10, tuned // 3)),
+        average=0.99,
+    )
+    return layerwise(setting, trainer=trainer, fine_tune=tune)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
+from layerwise.errors import InputError
 from layerwise.training import Objective
 
 __all__ = ["Setting"]
@@ -15,15 +16,35 @@ class Setting:
 
     Arguments:
         rows: of the training data.
-        objective: the estimator's fidelity and penalties.
+        objective: what is wanted of an autoencoder, whole or shallow: fidelity and penalties.
         pictures: whether the features are the pixels of a picture.
-        depth: encoder layers of the model, the code among them; 0 where it is not known.
+        widths: from the input to the code; empty where they are not known.
+        labelled: rows of the training data that have a target; None where nothing is to be predicted.
+        goal: what the whole net is for in the end, where that is not the objective: to predict classes or numbers.
 
-    >>> Setting(500).pictures
-    False
+    >>> Setting(500, widths=(784, 500, 30)).depth
+    2
     """
 
     rows: int
     objective: Objective = Objective()
     pictures: bool = False
-    depth: int = 0
+    widths: tuple[int, ...] = ()
+    labelled: int | None = None
+    goal: Objective | None = None
+
+    @property
+    def depth(self) -> int:
+        """Encoder layers of the model, the code among them.
+
+        Raises:
+            InputError: when the widths are not known.
+        """
+        if len(self.widths) < 2:
+            raise InputError("a recipe by layers needs the widths of the encoder; give Setting(..., widths=...).")
+        return len(self.widths) - 1
+
+    @property
+    def end(self) -> Objective:
+        """The objective of the whole net's last phase."""
+        return self.objective if self.goal is None else self.goal

@@ -1,37 +1,96 @@
 """Recipes that train a deep net layer by layer."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
+
+import torch
 
 from layerwise.errors import InputError
+from layerwise.optim import FirstOrder, Optimizer
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.trainers import LayerTrainer, Shallow
-from layerwise.training import Phase, Upto
+from layerwise.training import Cosine, Phase, Schedule, Upto
 
-__all__ = ["intermediate_fine_tuning", "layerwise"]
+__all__ = ["end_to_end", "fine_tuning", "intermediate_fine_tuning", "layerwise"]
 
 
-def layerwise(setting: Setting, *, trainer: LayerTrainer = Shallow(), fine_tune: Phase | None = None) -> list[Phase]:
+def fine_tuning(
+    setting: Setting,
+    *,
+    epochs: int,
+    lr: float = 1e-3,
+    optimizer: Optimizer | None = None,
+    batch_size: int = 128,
+    schedule: Schedule = Cosine(),
+    name: str = "fine-tune",
+) -> Phase:
+    """The phase that trains the whole net for what it is for.
+
+    Arguments:
+        setting: its `end` is the objective.
+        epochs: passes over the rows.
+        lr: the rate of Adam, which is used where no optimizer is given.
+        optimizer: another one.
+        batch_size: rows of a batch.
+        schedule: factor on the rate.
+        name: of the phase.
+
+    >>> fine_tuning(Setting(5000), epochs=3).name
+    'fine-tune'
+    """
+    used = FirstOrder(torch.optim.Adam, lr=lr, options={"fused": True}) if optimizer is None else optimizer
+    return Phase(name, setting.end, used, epochs, batch_size=batch_size, schedule=schedule)
+
+
+def end_to_end(setting: Setting, *, epochs: int = 60, lr: float = 1e-3, batch_size: int = 128) -> list[Phase]:
+    """No pre-training: the whole net at once, by Adam with a cosine schedule.
+
+    Arguments:
+        setting: rows and objective.
+        epochs: passes over the rows.
+        lr: the largest rate.
+        batch_size: rows of a batch.
+
+    >>> [phase.name for phase in end_to_end(Setting(5000))]
+    ['train']
+    """
+    return [fine_tuning(setting, epochs=epochs, lr=lr, batch_size=batch_size, name="train")]
+
+
+def layerwise(
+    setting: Setting,
+    *,
+    trainer: LayerTrainer | Sequence[LayerTrainer] = Shallow(),
+    fine_tune: Phase | Literal["auto"] | None = "auto",
+) -> list[Phase]:
     """Train the layers one after the other, from the input up, and then perhaps the whole.
 
     Arguments:
-        setting: rows, objective, depth.
-        trainer: makes the phase of each layer.
-        fine_tune: the last phase, on the whole model; None for none.
+        setting: rows, objective, widths.
+        trainer: makes the phase of each layer; or one trainer for each layer.
+        fine_tune: the last phase, on the whole model; "auto" is 30 epochs of Adam, None is no such phase.
 
     Raises:
-        InputError: when the setting does not say how deep the model is.
+        InputError: when the setting has no widths, or another number of layers than there are trainers.
 
     Source: Hinton, Osindero & Teh 2006; Bengio et al. 2007.
 
-    >>> [phase.name for phase in layerwise(Setting(5000, depth=2))]
-    ['layer 1', 'layer 2']
+    >>> [phase.name for phase in layerwise(Setting(5000, widths=(8, 4, 2)))]
+    ['layer 1', 'layer 2', 'fine-tune']
     """
-    phases = [trainer.phase(index, setting) for index in range(_depth(setting))]
-    return phases if fine_tune is None else [*phases, fine_tune]
+    phases = [one.phase(index, setting) for index, one in enumerate(_for_each(trainer, setting))]
+    if fine_tune is None:
+        return phases
+    return [*phases, fine_tuning(setting, epochs=30) if fine_tune == "auto" else fine_tune]
 
 
 def intermediate_fine_tuning(
-    setting: Setting, *, between: Phase, trainer: LayerTrainer = Shallow(), fine_tune: Phase | None = None
+    setting: Setting,
+    *,
+    between: Phase | None = None,
+    trainer: LayerTrainer | Sequence[LayerTrainer] = Shallow(),
+    fine_tune: Phase | Literal["auto"] = "auto",
 ) -> list[Phase]:
     """After each layer that is added, train all layers so far on the input itself, before the next one is added.
 
@@ -39,30 +98,29 @@ def intermediate_fine_tuning(
     train, and after the last one this is the fine-tuning of the whole.
 
     Arguments:
-        setting: rows, objective, depth.
-        between: how the layers so far are trained; its view and name are filled in.
-        trainer: makes the phase of each layer.
-        fine_tune: the last phase, on the whole model; by default `between`.
+        setting: rows, objective, widths.
+        between: how the layers so far are trained, on the setting's objective; its view and name are filled in. None
+            is 10 epochs of Adam.
+        trainer: makes the phase of each layer; or one trainer for each layer.
+        fine_tune: the last phase, on the whole model; "auto" is 30 epochs of Adam.
 
     Raises:
-        InputError: when the setting does not say how deep the model is.
+        InputError: when the setting has no widths, or another number of layers than there are trainers.
 
-    >>> from layerwise.optim import FirstOrder
-    >>> from layerwise.training import Objective
-    >>> tune = Phase("fine-tune", Objective(), FirstOrder(), epochs=5)
-    >>> [phase.name for phase in intermediate_fine_tuning(Setting(5000, depth=3), between=tune)]
+    >>> [phase.name for phase in intermediate_fine_tuning(Setting(5000, widths=(8, 6, 4, 2)))]
     ['layer 1', 'layer 2', 'layers 1 to 2', 'layer 3', 'fine-tune']
     """
-    depth = _depth(setting)
+    tune = fine_tuning(replace(setting, goal=None), epochs=10) if between is None else between
     phases = []
-    for index in range(depth):
-        phases.append(trainer.phase(index, setting))
-        if 0 < index < depth - 1:
-            phases.append(replace(between, name=f"layers 1 to {index + 1}", view=Upto(index)))
-    return [*phases, between if fine_tune is None else fine_tune]
+    for index, one in enumerate(_for_each(trainer, setting)):
+        phases.append(one.phase(index, setting))
+        if 0 < index < setting.depth - 1:
+            phases.append(replace(tune, name=f"layers 1 to {index + 1}", view=Upto(index)))
+    return [*phases, fine_tuning(setting, epochs=30) if fine_tune == "auto" else fine_tune]
 
 
-def _depth(setting: Setting) -> int:
-    if setting.depth < 1:
-        raise InputError("a recipe by layers needs the number of encoder layers; give Setting(..., depth=...).")
-    return setting.depth
+def _for_each(trainer: LayerTrainer | Sequence[LayerTrainer], setting: Setting) -> list[LayerTrainer]:
+    trainers = [trainer] * setting.depth if isinstance(trainer, LayerTrainer) else list(trainer)
+    if len(trainers) != setting.depth:
+        raise InputError(f"there must be one trainer for each of {setting.depth} layers; got {len(trainers)}.")
+    return trainers

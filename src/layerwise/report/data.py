@@ -42,6 +42,7 @@ class ReportData:
             "rows.error" [r], the best third of r first, then the median, then the worst; for tables also
             "original" and "reconstructed", r lists of cells in the order of `columns`.
         environment: name -> version or description.
+        prediction: as `metrics`, of a model that predicts classes or numbers.
 
     Raises:
         InputError: when codes are not two-dimensional, or errors or labels do not go with them.
@@ -62,6 +63,7 @@ class ReportData:
     labels: NDArray[Any] | None = None
     examples: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    prediction: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 2:

@@ -18,6 +18,7 @@ from layerwise.report.sections import (
     environment,
     examples,
     hardest,
+    prediction,
     recipe,
     summary,
     training,
@@ -27,6 +28,7 @@ from layerwise.report.words import clean
 __all__ = ["SECTIONS", "render", "write_report"]
 
 SECTIONS: tuple[Callable[[ReportData], Section | None], ...] = (
+    prediction,
     summary,
     comparison,
     examples,

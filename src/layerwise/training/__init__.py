@@ -17,7 +17,7 @@ from layerwise.training.loop import fit
 from layerwise.training.objective import Objective
 from layerwise.training.phase import Block, Boltzmann, Phase, Recipe, Stop, Upto, View, Whole
 from layerwise.training.progress import ProgressBar
-from layerwise.training.rows import TensorRows
+from layerwise.training.rows import Targeted, TensorRows
 from layerwise.training.schedule import Constant, Cosine, OneCycle, Schedule, StepDecay, Switch, value_at
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Stop",
     "StopPhase",
     "Switch",
+    "Targeted",
     "TensorRows",
     "Upto",
     "View",

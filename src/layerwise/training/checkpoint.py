@@ -215,7 +215,7 @@ def fingerprint(rows: Source) -> dict[str, Any]:
     digest = hashlib.sha256()
     if len(rows):
         batch = rows.batch(index)
-        for part in (batch.x, *([] if batch.observed is None else [batch.observed])):
+        for part in [part for part in batch if part is not None]:
             digest.update(part.contiguous().numpy().tobytes())
     return {"rows": len(rows), "sample": digest.hexdigest()}
 

@@ -120,8 +120,7 @@ def guilty_rows(problem: Problem, index: Tensor) -> list[int]:
     """
     guilty = []
     for place, row in enumerate(index.tolist()):
-        x, observed = problem.batch
-        one = Batch(x[place : place + 1], None if observed is None else observed[place : place + 1])
+        one = Batch(*(None if part is None else part[place : place + 1] for part in problem.batch))  # type: ignore[arg-type]
         terms = problem.on(one, noise=problem.noise, progress=problem.progress).terms()
         if not all(math.isfinite(float(term)) for term in terms.values()):
             guilty.append(row)

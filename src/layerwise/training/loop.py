@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from layerwise.data import Batch, Source
+from layerwise.data import Source
 from layerwise.errors import InputError
 from layerwise.models.base import Autoencoder
 from layerwise.optim import Problem
@@ -94,9 +94,7 @@ def _check(phase: Phase, model: Autoencoder, data: Source, runtime: Runtime) -> 
     try:
         part = phase.view.part(model)
         phase.view.check(model, data)
-        x, observed = data.batch(torch.arange(1))
-        device = runtime.torch_device
-        batch = Batch(x.to(device), None if observed is None else observed.to(device))
+        batch = data.batch(torch.arange(1)).to(runtime.torch_device)
         model.eval()
         part.eval()
         Problem(part, phase.objective, phase.view.feed(model, batch), runtime=runtime).terms()

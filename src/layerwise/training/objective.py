@@ -40,6 +40,11 @@ class Objective:
         if self.fidelity.name in self.penalties:
             raise InputError(f"a penalty must not be named {self.fidelity.name!r} like the fidelity; rename it.")
 
+    @property
+    def supervised(self) -> bool:
+        """Whether it needs rows with something to be predicted."""
+        return self.fidelity.supervised
+
     def terms(self, run: Pass, target: Batch, model: nn.Module, *, progress: float) -> Terms:
         """The weighted terms, whose sum is the loss; a penalty of weight 0 is not computed."""
         terms = {self.fidelity.name: self.fidelity(run, target)}

@@ -12,7 +12,7 @@ from layerwise.data import Batch, Source
 from layerwise.errors import InputError
 from layerwise.models.base import Autoencoder, Stacked
 from layerwise.models.boltzmann import Chain
-from layerwise.models.dense import Feedforward
+from layerwise.models.dense import Mirrored
 from layerwise.models.units import BernoulliUnits
 from layerwise.optim.base import Optimizer
 from layerwise.training.objective import Objective
@@ -116,7 +116,7 @@ class Boltzmann(View):
         Raises:
             InputError: for a layer with a normalization, embeddings or an activation that no unit has.
         """
-        return _feedforward(model).machine(self.index, self.chain)
+        return _mirrored(model).machine(self.index, self.chain)
 
     def feed(self, model: Autoencoder, batch: Batch) -> Batch:
         """The code of the layers below."""
@@ -128,7 +128,7 @@ class Boltzmann(View):
         Raises:
             InputError: names the first number outside and its place, or the layer that may leave [0, 1].
         """
-        machine = _feedforward(model).machine(self.index, self.chain)
+        machine = _mirrored(model).machine(self.index, self.chain)
         if not isinstance(machine.visible, BernoulliUnits):
             return
         model.eval()
@@ -148,7 +148,7 @@ class Boltzmann(View):
 
     def close(self, model: Autoencoder) -> None:
         """Give the decoder layer the transposed weights."""
-        _feedforward(model).mirror(self.index)
+        _mirrored(model).mirror(self.index)
 
 
 @final
@@ -246,7 +246,7 @@ def below(model: Autoencoder, index: int, batch: Batch) -> Batch:
     part = stacked(model).upto(index - 1)
     part.eval()
     with torch.no_grad():
-        return Batch(part.encode(batch.x).float(), None)
+        return Batch(part.encode(batch.x).float(), None, batch.y)
 
 
 def stacked(model: Autoencoder) -> Stacked:
@@ -260,7 +260,7 @@ def stacked(model: Autoencoder) -> Stacked:
     return model
 
 
-def _feedforward(model: Autoencoder) -> Feedforward:
-    if not isinstance(model, Feedforward):
+def _mirrored(model: Autoencoder) -> Mirrored:
+    if not isinstance(model, Mirrored):
         raise InputError(f"{type(model).__name__} has no layers that are Boltzmann machines; use another view.")
     return model

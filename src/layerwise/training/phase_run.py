@@ -244,10 +244,8 @@ class PhaseRun:
         return means
 
     def _fed(self, source: Source, index: Tensor) -> Batch:
-        batch = source.batch(index)
-        device = self.run.runtime.torch_device
-        mask = None if batch.observed is None else batch.observed.to(device)
-        return self.phase.view.feed(self.run.model, Batch(batch.x.to(device), mask))
+        batch = source.batch(index).to(self.run.runtime.torch_device)
+        return self.phase.view.feed(self.run.model, batch)
 
     def _problem(self, index: Tensor, noise: int, progress: float) -> Problem:
         batch = self._fed(self.run.data, index)

@@ -1,4 +1,4 @@
-"""A tensor as a source of batches."""
+"""Sources of batches that are made of others."""
 
 from typing import final
 
@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from layerwise.data import Batch
+from layerwise.data import Batch, Source
+from layerwise.errors import InputError
 
-__all__ = ["TensorRows"]
+__all__ = ["Targeted", "TensorRows"]
 
 
 @final
@@ -35,3 +36,31 @@ class TensorRows:
     def batch(self, index: Tensor) -> Batch:
         """The rows of the given numbers."""
         return Batch(self.x[index], None if self.observed is None else self.observed[index])
+
+
+@final
+class Targeted:
+    """Rows with something to be predicted for each of them.
+
+    Arguments:
+        rows: what is known.
+        y: class numbers, shape (rows,), or numbers, shape (rows, outputs).
+
+    Raises:
+        InputError: when there are not as many of both.
+
+    >>> Targeted(TensorRows(torch.eye(3)), torch.tensor([0, 1, 0])).batch(torch.tensor([1])).y
+    tensor([1])
+    """
+
+    def __init__(self, rows: Source, y: Tensor) -> None:
+        if len(rows) != len(y):
+            raise InputError(f"there must be as many targets as rows; got {len(y)} for {len(rows)}.")
+        self.rows, self.y = rows, y
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, index: Tensor) -> Batch:
+        """The rows of the given numbers."""
+        return self.rows.batch(index)._replace(y=self.y[index])

@@ -6,6 +6,7 @@ from layerwise.report.sections.comparison import comparison
 from layerwise.report.sections.environment import environment
 from layerwise.report.sections.examples import examples
 from layerwise.report.sections.hardest import hardest
+from layerwise.report.sections.prediction import prediction
 from layerwise.report.sections.recipe import recipe
 from layerwise.report.sections.summary import summary
 from layerwise.report.sections.training import training
@@ -17,6 +18,7 @@ __all__ = [
     "environment",
     "examples",
     "hardest",
+    "prediction",
     "recipe",
     "summary",
     "training",

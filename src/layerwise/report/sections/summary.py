@@ -6,9 +6,9 @@ from layerwise.report.blocks import Block, Section, Text, Tile, Tiles, Tone
 from layerwise.report.data import ReportData
 from layerwise.report.words import as_float, count, percent, plural, ratio, shorten
 
-__all__ = ["summary", "unseen"]
+__all__ = ["MEASURED", "summary", "unseen"]
 
-_MEASURED = {
+MEASURED = {
     "test rows": "rows of the data set's own test split, which it has not seen",
     "held-out rows": "rows that were held out of the training",
     "given rows": "given rows, of which it may have seen some in training",
@@ -63,7 +63,7 @@ def _what(data: ReportData) -> str:
     else:
         what = f"each row of {count(metrics.get('features'))} values"
     held_out = str(metrics.get("held_out", ""))
-    measured = _MEASURED.get(held_out, "rows that were held out of the training")
+    measured = MEASURED.get(held_out, "rows that were held out of the training")
     size = metrics.get("n_components")
     code = "a single number" if size == 1 else f"a code of {count(size)} numbers"
     return (

@@ -1,0 +1,25 @@
+"""A fitted estimator from a model folder, whichever it holds."""
+
+import os
+
+from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
+from layerwise.estimators.transformer import DeepAutoencoder
+from layerwise.models import Dense
+from layerwise.storage import load_model
+
+__all__ = ["load"]
+
+
+def load(
+    folder: str | os.PathLike[str], *, device: str = "auto"
+) -> DeepAutoencoder | StackedClassifier | StackedRegressor:
+    """The estimator that was saved, fitted as it was; nothing is unpickled.
+
+    Raises:
+        ModelFileError: when the folder is missing, damaged, changed or newer.
+    """
+    saved = load_model(folder)
+    if isinstance(saved.model, Dense):
+        return DeepAutoencoder.load(folder, device=device)
+    classes = saved.settings.get("class") == StackedClassifier.__name__
+    return (StackedClassifier if classes else StackedRegressor).load(folder, device=device)

@@ -1,0 +1,223 @@
+"""What the options of the command line mean: rows, an estimator, a recipe, a checkpoint."""
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from inspect import signature
+from pathlib import Path
+from typing import Any, final
+
+from layerwise.data import Schema, Table, read
+from layerwise.errors import InputError
+from layerwise.estimators import DeepAutoencoder, StackedClassifier, StackedRegressor
+from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
+from layerwise.recipes import RECIPES, recipe_arguments
+from layerwise.training import Checkpoint, Recipe
+
+__all__ = [
+    "DataOptions",
+    "Estimator",
+    "FitOptions",
+    "checkpoint_settings",
+    "label_of",
+    "recipe_name",
+    "recipe_settings",
+]
+
+Estimator = DeepAutoencoder | StackedClassifier | StackedRegressor
+PREDICTORS: dict[str, type[StackedClassifier] | type[StackedRegressor]] = {
+    "classify": StackedClassifier,
+    "regress": StackedRegressor,
+}
+# A model of the command line says how good it is on rows that it has not seen.
+TEST_FRACTION = 0.1
+
+
+@final
+@dataclass(frozen=True)
+class DataOptions:
+    """Where rows come from."""
+
+    source: str
+    data_dir: Path | None = None
+    label: str | None = None
+    drop: tuple[str, ...] = ()
+    member: str | None = None
+
+    def read(self) -> Table:
+        """The rows.
+
+        Raises:
+            InputError: when they cannot be read.
+        """
+        return read(self.source, data_dir=self.data_dir, label=self.label, member=self.member, drop=self.drop)
+
+
+@final
+@dataclass(frozen=True)
+class FitOptions:
+    """The options of `layerwise fit`, under the names of the estimator's arguments."""
+
+    source: DataOptions
+    output: Path | None = None
+    code: int | None = None
+    hidden: str = "auto"
+    scaling: str = "auto"
+    fidelity: str = "auto"
+    task: str = "reconstruct"
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    recipe: Callable[..., Recipe] = RECIPES["default"]
+    checkpoint: Checkpoint | None = None
+    codes: Path | None = None
+    report: Path | None = None
+    progress: bool = True
+
+    def estimator(self) -> Estimator:
+        """The estimator that these options describe.
+
+        Raises:
+            InputError: for widths that are not whole numbers, or an unknown scaling or task.
+        """
+        scalings = ("auto", "standard", "minmax", "none")
+        if self.scaling not in scalings:
+            raise InputError(f"--scaling must be one of {', '.join(scalings)}; got {self.scaling!r}.")
+        common: dict[str, Any] = {
+            "scaling": self.scaling,
+            "device": self.device,
+            "precision": self.precision,
+            "random_state": self.seed,
+            "verbose": int(self.progress),
+        }
+        if self.task == "reconstruct":
+            return DeepAutoencoder(
+                self.code,
+                hidden_layer_sizes=self._widths() or "auto",
+                fidelity=self._fidelity(),
+                recipe=self.recipe,
+                **common,
+            )
+        if self.task not in PREDICTORS:
+            raise InputError(f"--task must be one of reconstruct, {', '.join(PREDICTORS)}; got {self.task!r}.")
+        widths = (*(self._widths() or (256,) * 2), *([] if self.code is None else [self.code]))
+        return PREDICTORS[self.task](
+            widths, fidelity=self._fidelity(), recipe=self.recipe, test_fraction=TEST_FRACTION, **common
+        )
+
+    def _widths(self) -> tuple[int, ...]:
+        """The widths that were asked for; none where they are left to the estimator."""
+        if self.hidden == "auto":
+            return ()
+        parts = [part for part in self.hidden.split(",") if part.strip()]
+        if not parts or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+            raise InputError(f"--hidden must be whole numbers like 1000,500,250; got {self.hidden!r}.")
+        return tuple(int(part) for part in parts)
+
+    def _fidelity(self) -> Fidelity | Callable[[Schema], Fidelity] | None:
+        known: dict[str, Fidelity | Callable[[Schema], Fidelity] | None] = {
+            "auto": None,
+            "squared_error": clipped_squared_error,
+            "cross_entropy": cross_entropy,
+            "mixed": MixedFidelity.of,
+        }
+        if self.fidelity not in known:
+            raise InputError(f"--fidelity must be one of {', '.join(known)}; got {self.fidelity!r}.")
+        return known[self.fidelity]
+
+
+def label_of(task: str, target: str | None, label: str | None) -> str | None:
+    """The column that is no feature: what is predicted, or what colours the map of codes.
+
+    Raises:
+        InputError: for a target without a task that predicts it, or a label beside it.
+
+    >>> label_of("classify", "species", None)
+    'species'
+    """
+    if target is not None and task == "reconstruct":
+        raise InputError(f"--target {target} needs a task that predicts it: --task {' or '.join(PREDICTORS)}.")
+    if label is not None and task != "reconstruct":
+        raise InputError(f"--task {task} predicts --target and has no use for --label {label}; --drop it instead.")
+    return label if target is None else target
+
+
+def recipe_name(name: str, task: str) -> str:
+    """The recipe that is used for a task where none is named.
+
+    >>> recipe_name("auto", "classify"), recipe_name("hinton2006", "classify")
+    ('denoising_stack', 'hinton2006')
+    """
+    return {"reconstruct": "default"}.get(task, "denoising_stack") if name == "auto" else name
+
+
+def recipe_settings(
+    name: str, pairs: Sequence[str], config: Path | None, numbers: Mapping[str, int | None]
+) -> Callable[..., Recipe]:
+    """A recipe with its arguments: from options of their own, a TOML or JSON file, and NAME=VALUE pairs, which win.
+
+    Arguments:
+        name: of a function of `layerwise.recipes`.
+        pairs: like "lr=0.01".
+        config: the file, or None.
+        numbers: the values of the options; None where they were not given. Epochs are those of the last phase.
+
+    Raises:
+        InputError: for an unknown name, a value that the argument cannot take, or an unreadable file.
+
+    >>> recipe_settings("default", ["lr=0.01", "patience=5"], None, {"epochs": 3, "batch_size": None}).keywords
+    {'epochs': 3, 'lr': 0.01, 'patience': 5}
+    """
+    if name not in RECIPES:
+        raise InputError(f"--recipe must be auto or one of {', '.join(RECIPES)}; got {name!r}.")
+    recipe = RECIPES[name]
+    settings: dict[str, Any] = {option: number for option, number in numbers.items() if number is not None}
+    if "epochs" in settings and "fine_tune_epochs" in signature(recipe).parameters:
+        settings["fine_tune_epochs"] = settings.pop("epochs")
+    if config is not None:
+        try:
+            text = config.read_text("utf-8")
+            settings.update(json.loads(text) if config.suffix == ".json" else tomllib.loads(text))
+        except (OSError, ValueError, TypeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise InputError(
+                f"--config {config}: must be a TOML or JSON file of recipe arguments, like lr = 0.001; {reason}."
+            ) from error
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set must be NAME=VALUE, like lr=0.001; got {pair!r}.")
+        settings[name.strip()] = _number(value.strip())
+    return partial(recipe, **recipe_arguments(recipe, settings))
+
+
+def checkpoint_settings(folder: Path | None, every: str, every_steps: int | None, fresh: bool) -> Checkpoint | None:
+    """Where and how often the state is kept.
+
+    Raises:
+        InputError: for a time like "soon".
+
+    >>> checkpoint_settings(Path("run"), "5m", None, False).every_seconds
+    300.0
+    """
+    if folder is None:
+        return None
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    unit = units.get(every[-1:].lower())
+    try:
+        seconds = float(every if unit is None else every[:-1]) * (unit or 1.0)
+    except ValueError as error:
+        raise InputError(f"--every must be a time like 60s, 5m or 1h; got {every!r}.") from error
+    return Checkpoint(folder, seconds, every_steps, fresh)
+
+
+def _number(text: str) -> Any:
+    if text.lower() == "none":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return int(value) if value.is_integer() and not set(text) & set(".eE") else value

@@ -1,0 +1,91 @@
+"""How far a prediction is from what was to be predicted: mean over rows."""
+
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from layerwise.data import Batch
+from layerwise.errors import InputError
+from layerwise.models.base import Pass
+from layerwise.penalties.fidelity import Fidelity
+
+__all__ = ["PredictionError", "SoftmaxCrossEntropy", "prediction_error", "softmax_cross_entropy"]
+
+
+@final
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy(Fidelity):
+    r"""Minus the log-probability of the right class, in nats, for a model whose output is a score for each class.
+
+    .. math:: -\frac1n \sum_i \log \frac{e^{z_{i y_i}}}{\sum_k e^{z_{ik}}}
+
+    Arguments:
+        smoothing: the share of the target's probability that is spread evenly over all classes.
+
+    Raises:
+        InputError: for a smoothing outside [0, 1).
+
+    Source: Bridle 1990 (softmax); Szegedy et al. 2016, section 7 (smoothing).
+
+    >>> import torch
+    >>> row = torch.zeros(1, 4)
+    >>> run = Pass(row, row, row, (), row)
+    >>> softmax_cross_entropy(run, Batch(row, None, torch.tensor([2])))
+    tensor(1.3863)
+    """
+
+    smoothing: float = 0.0
+
+    name = "softmax_cross_entropy"
+    supervised = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.smoothing < 1:
+            raise InputError(f"the smoothing must be at least 0 and below 1; got {self.smoothing}.")
+
+    def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
+        """The cross-entropy of each row.
+
+        Raises:
+            InputError: for rows without a class.
+        """
+        y = _wanted(target, self.name)
+        return functional.cross_entropy(run.natural, y, label_smoothing=self.smoothing, reduction="none")
+
+
+@final
+@dataclass(frozen=True)
+class PredictionError(Fidelity):
+    r"""The squared error of predicted numbers: sum over the outputs.
+
+    .. math:: \frac1n \sum_i \sum_j (y_{ij} - \hat y_{ij})^2
+
+    >>> import torch
+    >>> row = torch.zeros(1, 2)
+    >>> prediction_error(Pass(row, row, row, (), row), Batch(row, None, torch.tensor([[1.0, 2.0]])))
+    tensor(5.)
+    """
+
+    name = "prediction_error"
+    supervised = True
+
+    def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
+        """The squared error of each row.
+
+        Raises:
+            InputError: for rows without numbers to predict.
+        """
+        return (run.reconstruction - _wanted(target, self.name)).square().sum(1)
+
+
+def _wanted(target: Batch, name: str) -> Tensor:
+    if target.y is None:
+        raise InputError(f"{name} needs rows with something to be predicted; give Targeted(rows, y).")
+    return target.y
+
+
+softmax_cross_entropy = SoftmaxCrossEntropy()
+prediction_error = PredictionError()
