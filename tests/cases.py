@@ -46,6 +46,7 @@ from layerwise.penalties import (
     WeightDecay,
     clipped_squared_error,
     cross_entropy,
+    reverse_cross_entropy,
     squared_error,
 )
 from layerwise.runtime import Runtime
@@ -155,6 +156,7 @@ FIDELITIES: dict[str, Fidelity] = {
     "squared error": squared_error,
     "clipped squared error": clipped_squared_error,
     "cross entropy": cross_entropy,
+    "reverse cross entropy": reverse_cross_entropy,
     "mixed": MixedFidelity((YES_NO, CATEGORIES)),
     "emphasized": Emphasized(squared_error),
     "fully emphasized mixed": Emphasized(MixedFidelity((YES_NO, CATEGORIES)), others=0.0),

@@ -1,6 +1,7 @@
 """What happened and why: pure functions of a model and rows."""
 
 from layerwise.diagnostics.energy import energy
+from layerwise.diagnostics.faithfulness import Neighbourhoods, mean_fidelity, neighbourhoods
 from layerwise.diagnostics.likelihood import (
     LogPartition,
     annealed_log_partition,
@@ -8,18 +9,31 @@ from layerwise.diagnostics.likelihood import (
     log_likelihood,
     pseudo_likelihood,
 )
+from layerwise.diagnostics.probes import classification_error, factor_recovery, linear_probe, nearest_probe
 from layerwise.diagnostics.reconstruction import Comparison, compare, passes
+from layerwise.diagnostics.sparseness import active_share, hoyer, jacobian_norm, saturation
 from layerwise.diagnostics.units import unit_activity
 
 __all__ = [
     "Comparison",
     "LogPartition",
+    "Neighbourhoods",
+    "active_share",
     "annealed_log_partition",
+    "classification_error",
     "compare",
     "energy",
     "exact_log_partition",
+    "factor_recovery",
+    "hoyer",
+    "jacobian_norm",
+    "linear_probe",
     "log_likelihood",
+    "mean_fidelity",
+    "nearest_probe",
+    "neighbourhoods",
     "passes",
     "pseudo_likelihood",
+    "saturation",
     "unit_activity",
 ]

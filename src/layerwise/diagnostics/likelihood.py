@@ -5,7 +5,7 @@ import math
 from typing import NamedTuple, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
@@ -129,7 +129,11 @@ def log_likelihood(
 
 @torch.no_grad()
 def pseudo_likelihood(
-    machine: RestrictedBoltzmannMachine, x: Float[Tensor, "rows features"], *, seed: int | None = None
+    machine: RestrictedBoltzmannMachine,
+    x: Float[Tensor, "rows features"],
+    *,
+    seed: int | None = None,
+    units: Int[Tensor, " rows"] | None = None,
 ) -> Float[Tensor, " rows"]:
     r"""The sum over visible units of the log-probability of each given all others, in nats.
 
@@ -139,6 +143,7 @@ def pseudo_likelihood(
         machine: with binary visible units.
         x: binary rows.
         seed: draws one unit for each row and counts it for all: unbiased, and as fast as one pass; None takes all.
+        units: the one unit of each row, where the caller draws it.
 
     Raises:
         InputError: for visible units that are not binary.
@@ -154,6 +159,7 @@ def pseudo_likelihood(
     energy = machine.free_energy(x)
     if seed is not None:
         units = torch.randint(features, (rows,), generator=generator(seed))
+    if units is not None:
         return features * logsigmoid(machine.free_energy(_flipped(x, units)) - energy)
     every = [
         logsigmoid(machine.free_energy(_flipped(x, torch.full((rows,), unit))) - energy) for unit in range(features)
@@ -163,7 +169,7 @@ def pseudo_likelihood(
 
 def _flipped(x: Tensor, units: Tensor) -> Tensor:
     flipped = x.clone()
-    place = torch.arange(len(x)), units
+    place = torch.arange(len(x), device=x.device), units.to(x.device)
     flipped[place] = 1 - flipped[place]
     return flipped
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.manifold import trustworthiness
 from torch import Tensor
 
-from layerwise.data import Batch, Rows
+from layerwise.data import Batch, Rows, Source
 from layerwise.models import Autoencoder, Pass, PrincipalComponents
 
 __all__ = ["Comparison", "compare", "passes"]
@@ -151,7 +151,7 @@ def compare(model: Autoencoder, rows: Rows, *, components: PrincipalComponents) 
     )
 
 
-def passes(model: Autoencoder, rows: Rows) -> Iterator[tuple[Batch, Pass]]:
+def passes(model: Autoencoder, rows: Source) -> Iterator[tuple[Batch, Pass]]:
     """Batches of rows with the model's pass over each, on the processor, in float32 and without a graph."""
     device = next(model.parameters()).device
     model.eval()
@@ -159,5 +159,5 @@ def passes(model: Autoencoder, rows: Rows) -> Iterator[tuple[Batch, Pass]]:
         batch = rows.batch(index)
         with torch.no_grad():
             run = model(batch.x.to(device))
-        hidden = tuple(h.cpu() for h in run.hidden)
-        yield batch, Pass(batch.x, run.code.cpu(), run.reconstruction.cpu(), hidden, run.natural.cpu())
+        hidden, energies = (tuple(z.cpu() for z in several) for several in (run.hidden, run.energies))
+        yield batch, Pass(batch.x, run.code.cpu(), run.reconstruction.cpu(), hidden, run.natural.cpu(), energies)
