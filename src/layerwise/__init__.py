@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         ResourceError,
         TrainingDiverged,
     )
-    from layerwise.estimators import RBM, DeepAutoencoder, StackedClassifier, StackedRegressor
+    from layerwise.estimators import RBM, DeepAutoencoder, DeepBeliefNetwork, StackedClassifier, StackedRegressor
     from layerwise.models import Dense, Layer
     from layerwise.optim import ConjugateGradient, FirstOrder, HessianFree, Problem
     from layerwise.runtime import Runtime
@@ -30,6 +30,7 @@ __all__ = [
     "CheckpointError",
     "ConjugateGradient",
     "DeepAutoencoder",
+    "DeepBeliefNetwork",
     "Dense",
     "FirstOrder",
     "HessianFree",
@@ -70,7 +71,7 @@ _HOMES = {
         "ResourceError",
         "TrainingDiverged",
     ),
-    "estimators": ("RBM", "DeepAutoencoder", "StackedClassifier", "StackedRegressor"),
+    "estimators": ("RBM", "DeepAutoencoder", "DeepBeliefNetwork", "StackedClassifier", "StackedRegressor"),
     "models": ("Dense", "Layer"),
     "optim": ("ConjugateGradient", "FirstOrder", "HessianFree", "Problem"),
     "runtime": ("Runtime",),

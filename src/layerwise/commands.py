@@ -149,7 +149,10 @@ def predict(model: Path, source: DataOptions, *, output: Path, probabilities: bo
     if isinstance(estimator, DeepAutoencoder):
         raise InputError(f"{model}: holds an autoencoder, which predicts nothing. Fit one with --task classify.")
     table = _matching(estimator, source)
-    columns = {"prediction": estimator.predict(table)}
+    found = estimator.predict(table)
+    columns = {"prediction": found}
+    if found.ndim > 1:
+        columns = {f"prediction{place}": column for place, column in enumerate(found.T)}
     if probabilities:
         if not isinstance(estimator, StackedClassifier):
             raise InputError("--probabilities are those of classes; this model predicts numbers.")

@@ -6,7 +6,7 @@ from typing import Literal, final
 
 import torch
 
-from layerwise.data import Categorical, Numeric, Rows, Schema
+from layerwise.data import Binary, Categorical, Numeric, Rows, Schema
 from layerwise.errors import InputError
 from layerwise.models import Activation, Dense, Inputs, Layer, PrincipalComponents, identity, sigmoid
 from layerwise.penalties import CrossEntropy, Emphasized, Fidelity, Penalty, clipped_squared_error, cross_entropy
@@ -134,10 +134,15 @@ def is_crossed(fidelity: Fidelity) -> bool:
 
 
 def _in_unit_range(schema: Schema) -> bool:
-    return all(
-        block.kind == "pixels" or (isinstance(block.column, Numeric) and block.column.scaling == "minmax")
-        for block in schema.layout
-    )
+    return all(block.kind == "pixels" or _is_from_0_to_1(block.column) for block in schema.layout)
+
+
+def _is_from_0_to_1(column: object) -> bool:
+    if isinstance(column, Numeric):
+        return column.scaling == "minmax"
+    if isinstance(column, Binary):
+        return (column.center, column.scale) == (0.0, 1.0)
+    return isinstance(column, Categorical) and not any(column.frequencies)
 
 
 def _embeddings(schema: Schema) -> tuple[tuple[int, int, int], ...]:

@@ -140,7 +140,10 @@ def choose_epochs(
         if run.history.interrupted:
             return [0] * len(phases), best[1]
         curves.append(found)
-    return Folds([_rectangle([fold[number] for fold in curves]) for number in range(len(curves[0]))]).epochs(), None
+    chosen = Folds([_rectangle([fold[number] for fold in curves]) for number in range(len(curves[0]))]).epochs()
+    # Where the value does not say how good a model is, no phase is cut by it.
+    pairs = zip(recipe(len(rows)), chosen, strict=True)
+    return [phase.epochs if phase.stop.keep == "last" else epochs for phase, epochs in pairs], None
 
 
 def _named(phases: Recipe, suffix: str) -> list[Phase]:

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any, TypeVar, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import confusion_matrix, r2_score
 from torch import Tensor
@@ -24,7 +26,7 @@ from layerwise.models import Autoencoder, Dense, Predictor
 from layerwise.randomness import generator
 from layerwise.runtime import Runtime
 from layerwise.storage import SavedModel, load_model
-from layerwise.training import Recipe, Targeted, fit
+from layerwise.training import Recipe, Targeted, check, fit
 
 __all__ = [
     "Division",
@@ -106,6 +108,9 @@ def train_stacked(
     """
     before = [phase for phase in recipe if not phase.objective.supervised]
     after = [phase for phase in recipe if phase.objective.supervised]
+    training = Targeted(rows.take(parts.labelled), y[parts.labelled])
+    # What could not end shall not begin: the last phase is tried before the first one trains.
+    check(predictor, training, recipe=after, runtime=run.runtime)
     train = partial(fit, seed=run.seed, runtime=run.runtime, history=run.history)
     chosen = parts.validation if len(parts.validation) else None
     if before:
@@ -116,7 +121,6 @@ def train_stacked(
         logger.warning("interrupted before the net was fine-tuned: it predicts nothing yet.")
     elif after:
         validating = None if chosen is None else Targeted(rows.take(chosen), y[chosen])
-        training = Targeted(rows.take(parts.labelled), y[parts.labelled])
         train(predictor, training, after, validation=validating, checkpoint=run.part("whole"))
     predictor.to(run.runtime.torch_device)
     predictor.eval()
@@ -157,6 +161,8 @@ def judge_predictions(
         metrics |= _class_metrics(predicted, y.astype(target.dtype), target)
         metrics["linear_error"] = None if linear is None else float((linear != y).mean())
     else:
+        # Of one number there may be a column here and a flat array there.
+        predicted, y = predicted.reshape(len(y), -1), y.reshape(len(y), -1)
         metrics |= {"r2": _r2(y, predicted), "rmse": float(np.sqrt(np.mean((predicted - y) ** 2)))}
         metrics["linear_r2"] = None if linear is None else _r2(y, linear)
     metrics["linear_rows"] = seen
@@ -175,8 +181,15 @@ def linear_baseline(target: Target, rows: Rows, y: NDArray[Any], judged: Rows) -
         The predictions, and the number of rows fitted to.
     """
     chosen = np.linspace(0, len(rows) - 1, min(len(rows), BASELINE_ROWS)).astype(int)
+    wanted = y[chosen].astype(target.dtype)
+    if isinstance(target, Classes) and (wanted == wanted[0]).all():
+        # Where all rows of the others are held out, there is nothing to divide.
+        return np.full(len(judged), wanted[0]), len(chosen)
     model = LogisticRegression(max_iter=200) if isinstance(target, Classes) else Ridge()
-    model.fit(rows.batch(chosen).x.numpy(), y[chosen].astype(target.dtype))
+    with warnings.catch_warnings():
+        # After so many steps it is good enough to be beaten; who fits the net has not asked for this one.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(rows.batch(chosen).x.numpy(), wanted)
     pieces = torch.arange(len(judged)).split(CHUNK)
     return np.concatenate([model.predict(judged.batch(index).x.numpy()) for index in pieces]), len(chosen)
 
@@ -191,8 +204,9 @@ def load_predictor(
     """
     saved = load_model(folder)
     settings = saved.settings.get("target", {"task": "reconstruct"})
-    if not isinstance(saved.model, Predictor) or settings["task"] != kind.task:
-        raise ModelFileError(f"{folder}: must hold a model with the task {kind.task!r}; found {settings['task']!r}.")
+    task = settings.get("task") if isinstance(settings, dict) else None
+    if not isinstance(saved.model, Predictor) or task != kind.task:
+        raise ModelFileError(f"{folder}: must hold a model with the task {kind.task!r}; found {task!r}.")
     saved.model.to(Runtime(device, "float32").torch_device)
     try:
         target = kind.restore(settings)
@@ -223,7 +237,8 @@ def _wilson(share: float, rows: int, z: float = 1.96) -> tuple[float, float]:
     """The 95 % interval of a share (Wilson 1927)."""
     center = (share + z * z / (2 * rows)) / (1 + z * z / rows)
     half = z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows)) / (1 + z * z / rows)
-    return center - half, center + half
+    # Of rounding a bound may fall short of 0 or 1.
+    return max(0.0, center - half), min(1.0, center + half)
 
 
 def _r2(y: NDArray[Any], predicted: NDArray[Any]) -> float | None:

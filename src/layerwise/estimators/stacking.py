@@ -137,7 +137,8 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
         self.environment_, self.ignored_ = environment(), ()
         if self.head is not None:
             known = rows.take(parts.labelled)
-            self.head_ = clone(self.head).fit(codes(predictor, known, predictor.code), values[parts.labelled.numpy()])
+            wanted = values[parts.labelled.numpy()].astype(target.dtype)
+            self.head_ = clone(self.head).fit(codes(predictor, known, predictor.code), wanted)
         self._learned(target)
         self.metrics_ = self._judged(table, rows, values, parts)
         return self
@@ -282,6 +283,11 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
     def _plan(self) -> Plan:
         style = architecture(named(self.recipe))
         layer = self.layer or style.layer or Layer()
+        if isinstance(self.hidden_layer_sizes, str) or not self.hidden_layer_sizes:
+            raise InputError(
+                "hidden_layer_sizes must be one or more whole numbers from 1 on, of which the last is the code's; got "
+                f"{self.hidden_layer_sizes!r}."
+            )
         *hidden, code = self.hidden_layer_sizes
         return Plan(code, hidden, replace(layer, dropout=0.0), False, self.fidelity, None, layer.activation, style)
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.validation import assert_all_finite, check_array, column_or_1d
 from torch import Tensor
 
 from layerwise.errors import InputError
@@ -104,7 +104,12 @@ class Classes(Target):
     @classmethod
     def read(cls, y: Any) -> NDArray[Any]:
         """The classes in one dimension."""
-        return column_or_1d(y, warn=True)
+        try:
+            found = column_or_1d(y, warn=True)
+            assert_all_finite(found, allow_nan=True, input_name="y")
+        except ValueError as error:
+            raise InputError(f"a classifier predicts one class for each row: {_line(error)}") from error
+        return found
 
     @classmethod
     def of(cls, y: NDArray[Any]) -> Self:
@@ -114,8 +119,17 @@ class Classes(Target):
             InputError: for fewer than two classes, or numbers that are no classes.
         """
         labelled = y[_present(y)]
-        check_classification_targets(labelled)
-        classes = np.unique(labelled)
+        if labelled.dtype.kind == "O" and not any(isinstance(value, str) for value in labelled):
+            # Numbers that are objects for the sake of a None among them.
+            labelled = np.array(labelled.tolist())
+        try:
+            check_classification_targets(labelled)
+            classes = np.unique(labelled)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"classes must be all texts or all whole numbers: {_line(error)}") from error
+        if classes.dtype.kind == "f" and len(labelled) < len(y):
+            # Whole numbers that are of floating point for the sake of a NaN among them.
+            classes = classes.astype(np.int64)
         if classes.dtype.kind in "if" and len(classes) > 2:
             classes = classes[classes != UNKNOWN]
         if len(classes) < 2:
@@ -181,7 +195,10 @@ class Numbers(Target):
     @classmethod
     def read(cls, y: Any) -> NDArray[Any]:
         """Numbers, perhaps NaN, in one dimension or two."""
-        return check_array(y, ensure_2d=False, dtype="numeric", ensure_all_finite="allow-nan", input_name="y")
+        try:
+            return check_array(y, ensure_2d=False, dtype="numeric", ensure_all_finite="allow-nan", input_name="y")
+        except (ValueError, TypeError) as error:
+            raise InputError(f"a regressor predicts numbers: {_line(error)}") from error
 
     @classmethod
     def of(cls, y: NDArray[Any]) -> Self:
@@ -237,6 +254,17 @@ def _present(y: NDArray[Any]) -> NDArray[np.bool_]:
     if y.dtype.kind == "f":
         return ~np.isnan(y)
     if y.dtype.kind == "O":
-        # A NaN is the one value that is not itself.
-        return np.array([value is not None and value == value for value in y], dtype=np.bool_)
+        return np.array([_is_itself(value) for value in y], dtype=np.bool_)
     return np.ones(len(y), np.bool_)
+
+
+def _is_itself(value: object) -> bool:
+    """Whether a value is neither None nor NaN, which is not itself, nor the NA of pandas, of which nobody can say."""
+    try:
+        return value is not None and bool(value == value)
+    except TypeError:
+        return False
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -55,9 +55,8 @@ class Predictor(Feedforward):
                 f"a predictor needs at least one layer, widths from 1 on and untied weights; got {self.inputs.width} "
                 f"features, layers {self.hidden}, {outputs} outputs, tied={layer.tied}."
             )
-        self.embeddings = Embeddings(self.inputs, seed=seed) if self.inputs.embeddings else None
         parts = [
-            *([self.embeddings] if self.embeddings else []),
+            *([Embeddings(self.inputs, seed=seed)] if self.inputs.embeddings else []),
             *([Dropout(input_dropout, place=-1)] * (input_dropout > 0)),
         ]
         self.front = nn.Sequential(*parts) if parts else None
@@ -86,21 +85,21 @@ class Predictor(Feedforward):
         return (self.inputs.width, *self.hidden, self.outputs)
 
     def start_from(self, autoencoder: Dense) -> None:
-        """Take over the layers of an encoder of the same widths: what pre-training has learned.
+        """Take over the layers of an encoder of the same kind: what pre-training has learned.
 
         Raises:
-            InputError: when the layers do not fit.
+            InputError: when the layers do not fit, or a linear path beside them would be lost.
         """
-        theirs, ours = (*autoencoder.widths,), (self.inputs.width, *self.hidden)
-        if theirs != ours or autoencoder.code_activation != self.layer.activation:
+        same = autoencoder.inputs == self.inputs and _kinds(autoencoder) == _kinds(self)
+        if autoencoder.widths != self.widths[:-1] or not same or autoencoder.linear_path is not None:
             raise InputError(
-                f"the encoder's widths and activations must be those of the predictor; got {theirs} with the code "
-                f"activation {autoencoder.code_activation} for {ours} with {self.layer.activation}."
+                "an encoder must have the predictor's widths, activations, normalization and embeddings, and no linear "
+                f"path; got another one, with the widths {autoencoder.widths} for {self.widths[:-1]}."
             )
         for mine, other in zip(self.encoder, autoencoder.encoder, strict=True):
             mine.load_state_dict(other.state_dict())
-        if self.embeddings is not None and autoencoder.front is not None:
-            self.embeddings.load_state_dict(autoencoder.front.state_dict())
+        for own, learned in zip(_embeddings(self), _embeddings(autoencoder), strict=True):
+            own.load_state_dict(learned.state_dict())
 
     def config(self) -> PredictorConfig:
         """The description from which `from_config` makes a model of the same shape.
@@ -139,3 +138,13 @@ class Predictor(Feedforward):
             layer=layer,
             input_dropout=config.input_dropout,
         )
+
+
+def _embeddings(model: Feedforward) -> list[Embeddings]:
+    return [module for module in model.modules() if isinstance(module, Embeddings)]
+
+
+def _kinds(model: Feedforward) -> list[tuple[object, ...]]:
+    """What must be the same in two layers of the same widths, so that one can be the other."""
+    layers = [layer for layer in model.encoder if isinstance(layer, DenseLayer)]
+    return [(layer.activation, type(layer.normalize), layer.magnitude is None) for layer in layers]

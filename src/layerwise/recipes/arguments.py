@@ -33,7 +33,9 @@ def recipe_arguments(recipe: Callable[..., Any], values: Mapping[str, Any]) -> d
     known += ["noise", "masking"] if "corruption" in taken else []
     for name, value in values.items():
         if name not in known:
-            raise InputError(f"the recipe {recipe.__name__!r} has no argument {name!r}; it has {', '.join(known)}.")
+            raise InputError(
+                f"the recipe {recipe.__name__!r} has no argument {name!r}; it has {', '.join(known) or 'none'}."
+            )
         test, words = _RULES[name]
         if value is not None and not test(value):
             raise InputError(f"the recipe's {name} must be {words}; got {value!r}.")

@@ -36,7 +36,7 @@ def default(
     """One phase of AdamW over the whole model, sized by the number of rows.
 
     Arguments:
-        setting: rows, objective and kind of the data.
+        setting: rows (those with a target, where there are targets), objective or goal, and kind of the data.
         corruption: of the input; by default Gaussian noise of 0.05 (0.2 with fewer than 1000 rows), which keeps the
             network from copying what is noise already; none for pictures from 20,000 on.
         epochs: by default enough for about 6000 steps (2000 with fewer than 1000 rows); at least 30 (55 for
@@ -52,7 +52,7 @@ def default(
     >>> phase.batch_size, phase.epochs, phase.corruption
     (128, 150, GaussianNoise(level=0.05))
     """
-    rows, kind = setting.rows, "pictures" if setting.pictures else "tables"
+    rows, kind = _counted(setting), "pictures" if setting.pictures else "tables"
     few = rows < FEW_ROWS
     if batch_size is None:
         batch_size = 32 if few else 128 if rows < MANY_ROWS else 256 if rows < 10 * MANY_ROWS else 1024
@@ -71,7 +71,7 @@ def default(
     return [
         Phase(
             "train",
-            setting.objective,
+            setting.end,
             optimizer,
             epochs,
             corruption=corruption,
@@ -109,7 +109,7 @@ def denoising_stack(
     >>> [phase.epochs for phase in denoising_stack(Setting(5000, widths=(8, 4, 2), labelled=500))]
     [25, 25, 200]
     """
-    labelled = setting.rows if setting.labelled is None else setting.labelled
+    labelled = _counted(setting)
     few, all_rows = (batch_size or (32 if rows < FEW_ROWS else 128) for rows in (labelled, setting.rows))
     adam = FirstOrder(torch.optim.AdamW, lr=lr, weight_decay=weight_decay, options={"fused": True})
     tuned = fine_tune_epochs or min(200, max(30, math.ceil(4000 / math.ceil(labelled / few))))
@@ -130,3 +130,8 @@ def denoising_stack(
         average=0.99,
     )
     return layerwise(setting, trainer=trainer, fine_tune=tune)
+
+
+def _counted(setting: Setting) -> int:
+    """The rows that the last phase learns from."""
+    return setting.rows if setting.labelled is None else setting.labelled

@@ -13,7 +13,7 @@ from layerwise.training.history import (
     StopPhase,
     Watcher,
 )
-from layerwise.training.loop import fit
+from layerwise.training.loop import check, fit
 from layerwise.training.objective import Objective
 from layerwise.training.phase import Block, Boltzmann, Phase, Recipe, Stop, Upto, View, Whole
 from layerwise.training.progress import ProgressBar
@@ -49,6 +49,7 @@ __all__ = [
     "View",
     "Watcher",
     "Whole",
+    "check",
     "describe",
     "fit",
     "value_at",

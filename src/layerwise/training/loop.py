@@ -21,7 +21,7 @@ from layerwise.training.interrupt import stop_flag
 from layerwise.training.phase import Phase, Recipe
 from layerwise.training.phase_run import PhaseRun, Run
 
-__all__ = ["fit"]
+__all__ = ["check", "fit"]
 
 logger = logging.getLogger(__name__)
 
@@ -75,9 +75,7 @@ def fit(
     history, runtime = history or History(), runtime or Runtime()
     if len(data) == 0:
         raise InputError("training needs at least one row; got none.")
-    model.to(runtime.torch_device)
-    for phase in recipe:
-        _check(phase, model, data, runtime)
+    check(model, data, recipe=recipe, runtime=runtime)
     with ExitStack() as stack:
         flag = stack.enter_context(stop_flag())
         run = Run(model, data, validation, seed, runtime, history, flag, earlier=len(history.rows))
@@ -89,8 +87,33 @@ def fit(
     return history
 
 
-def _check(phase: Phase, model: Autoencoder, data: Source, runtime: Runtime) -> None:
-    """Refuse what does not fit, in any phase, before the first one begins."""
+def check(model: Autoencoder, data: Source, *, recipe: Recipe, runtime: Runtime | None = None) -> None:
+    """Refuse what does not fit the model or the rows, in any phase, before the first one begins.
+
+    Arguments:
+        model: moved to the runtime's device, and left in evaluation.
+        data: the training rows.
+        recipe: the phases.
+        runtime: device and precision; "auto" by default.
+
+    Raises:
+        InputError: names the phase.
+
+    >>> from layerwise.models import Dense
+    >>> from layerwise.optim import FirstOrder
+    >>> from layerwise.training import Block, Objective, TensorRows
+    >>> phase = Phase("layer 3", Objective(), FirstOrder(), epochs=2, view=Block(2))
+    >>> check(Dense(3, code=2), TensorRows(torch.eye(3)), recipe=[phase])
+    Traceback (most recent call last):
+    layerwise.errors.InputError: phase 'layer 3': layer must be from 0 to 0, the model's depth less one; got 2.
+    """
+    runtime = runtime or Runtime()
+    model.to(runtime.torch_device)
+    for phase in recipe:
+        _try(phase, model, data, runtime)
+
+
+def _try(phase: Phase, model: Autoencoder, data: Source, runtime: Runtime) -> None:
     try:
         part = phase.view.part(model)
         phase.view.check(model, data)
