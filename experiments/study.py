@@ -6,6 +6,7 @@ what was found, in words that are made from the figures.
 
 import argparse
 import csv
+import functools
 import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,14 +22,20 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmarks.results import machine
-from layerwise.data import read
+from layerwise.data import Source, read
 from layerwise.data.datasets import Pictures, with_factors
-from layerwise.models import Dense, Glorot, Layer, sigmoid
+from layerwise.diagnostics import mean_fidelity
+from layerwise.models import Autoencoder, Dense, Glorot, Layer, sigmoid
+from layerwise.penalties import cross_entropy, reverse_cross_entropy, squared_error
 from layerwise.runtime import Runtime
+from layerwise.training import History, Recipe, Watcher, fit
 
 FOLDER = Path(__file__).parents[1] / "docs" / "experiments"
 RUNTIME = Runtime("cpu", "float32")
 LOGISTIC = Layer(sigmoid, initializer=Glorot())
+# Okabe & Ito's colours, which the colour-blind can tell apart.
+BLACK, GREY, BLUE, ORANGE = "#000000", "#999999", "#0072B2", "#E69F00"
+GREEN, RED, PINK, SKY = "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 
 Row = dict[str, Any]
 Job = TypeVar("Job")
@@ -62,8 +69,9 @@ class Data:
         )
 
 
+@functools.lru_cache(maxsize=2)
 def load(name: str, data_dir: Path | None) -> Data:
-    """A named data set; angles among the factors become their sines and cosines."""
+    """A named data set; angles among the factors become their sines and cosines. The last two are kept."""
     if name == "mnist":
         table = read(name, data_dir=data_dir)
         assert table.test is not None
@@ -101,6 +109,29 @@ def logistic_net(features: int, hidden: Sequence[int], code: int, *, seed: int) 
     return Dense(features, hidden, code=code, layer=LOGISTIC, output=sigmoid, seed=seed)
 
 
+def train(model: Autoencoder, rows: Source, recipe: Recipe, *, seed: int, watch: Sequence[Watcher] = ()) -> float:
+    """Train, and give the seconds of the processor: of one thread, whatever else runs beside it."""
+    started = time.process_time()
+    fit(model, rows, recipe, seed=seed, history=History(watch=watch), runtime=RUNTIME)
+    return time.process_time() - started
+
+
+def errors(model: Autoencoder, rows: Source) -> Row:
+    """The three errors of an autoencoder: sum over the pixels, mean over the rows."""
+    measures = cross_entropy, squared_error, reverse_cross_entropy
+    return {measure.name: mean_fidelity(model, rows, fidelity=measure) for measure in measures}
+
+
+def work(recipe: Recipe, model: Autoencoder, rows: int) -> float:
+    """The multiplications of the passes from input to output: rows x epochs x parameters of each phase's part."""
+    return float(sum(rows * phase.epochs * parameters(phase.view.part(model)) for phase in recipe))
+
+
+def parameters(model: Autoencoder) -> int:
+    """How many numbers are learned."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 def parse(doc: str | None, words: Sequence[str] | None, *, seeds: Sequence[int] = (0, 1, 2)) -> argparse.Namespace:
     """The arguments of a study."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -119,7 +150,7 @@ def each(run: Callable[[Job], Row], jobs: Sequence[Job], *, quick: bool = False)
     with ProcessPoolExecutor(2, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for number, row in enumerate(pool.map(run, jobs), 1):
             rows.append(row)
-            print(f"{number} of {len(jobs)}, {time.perf_counter() - started:.0f} s: {row}", flush=True)
+            print(f"{number} of {len(jobs)}, {time.perf_counter() - started:.0f} s: {str(row)[:400]}", flush=True)
     return rows
 
 
@@ -141,7 +172,7 @@ def values_of(rows: Sequence[Row], column: str, **chosen: Any) -> list[float]:
 
 
 def table(rows: Sequence[Row], by: Sequence[str], columns: Sequence[str]) -> str:
-    """The means over the seeds, with the standard deviation where there are several, as a table in Markdown."""
+    """The means over the seeds, with the standard deviation where there is one, as a table in Markdown."""
     groups = list(dict.fromkeys(tuple(row[name] for name in by) for row in rows))
     lines = ["| " + " | ".join([*by, *columns]) + " |", "|" + "---|" * (len(by) + len(columns))]
     for group in groups:
@@ -149,8 +180,11 @@ def table(rows: Sequence[Row], by: Sequence[str], columns: Sequence[str]) -> str
         cells = []
         for column in columns:
             values = values_of(rows, column, **chosen)
-            spread = f" ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else ""
-            cells.append(f"{np.mean(values):.4g}{spread}")
+            mean, spread = np.mean(values), np.std(values, ddof=1) if len(values) > 1 else 0.0
+            cells.append(
+                (f"{mean:.4g}" if not 1e4 < abs(mean) < 1e8 else f"{mean:,.0f}")
+                + (f" ± {spread:.2g}" if spread else "")
+            )
         lines.append("| " + " | ".join([*map(str, group), *cells]) + " |")
     return "\n".join(lines)
 
