@@ -19,6 +19,7 @@ from layerwise.models import (
     Maxout,
     Normalization,
     Orthogonal,
+    Predictor,
     TopK,
     elu,
     gelu,
@@ -43,10 +44,13 @@ from layerwise.penalties import (
     MixedFidelity,
     Penalty,
     Revival,
+    SoftmaxCrossEntropy,
     WeightDecay,
     clipped_squared_error,
     cross_entropy,
+    prediction_error,
     reverse_cross_entropy,
+    softmax_cross_entropy,
     squared_error,
 )
 from layerwise.runtime import Runtime
@@ -151,6 +155,43 @@ MODELS: dict[str, Callable[[int], Dense]] = {
         for name, activation in ACTIVATIONS.items()
     },
 }
+
+OUTPUTS = 3
+
+# From the seed of the first weights.
+PREDICTORS: dict[str, Callable[[int], Predictor]] = {
+    "shallow": lambda seed: Predictor(FEATURES, (4,), outputs=OUTPUTS, layer=TANH, seed=seed),
+    "deep": lambda seed: Predictor(FEATURES, (5, 4, 3), outputs=OUTPUTS, layer=TANH, seed=seed),
+    "one output": lambda seed: Predictor(FEATURES, (5, 4), outputs=1, layer=SIGMOID, seed=seed),
+    "dropout": lambda seed: Predictor(
+        FEATURES, (5, 4), outputs=OUTPUTS, layer=Layer(tanh, dropout=0.3), input_dropout=0.2, seed=seed
+    ),
+    "embeddings": lambda seed: Predictor(
+        Inputs(FEATURES, ((1, 4, 2),)), (5, 4), outputs=OUTPUTS, layer=TANH, input_dropout=0.2, seed=seed
+    ),
+    "top-k": lambda seed: Predictor(FEATURES, (5, 4), outputs=OUTPUTS, layer=Layer(TopK(3)), seed=seed),
+    **{
+        f"{kind.value} norm": lambda seed, kind=kind: Predictor(
+            FEATURES, (5, 4), outputs=OUTPUTS, layer=Layer(tanh, normalization=kind), seed=seed
+        )
+        for kind in (Normalization.BATCH, Normalization.LAYER, Normalization.WEIGHT)
+    },
+}
+
+# Of what is predicted, not of the row itself.
+SUPERVISED: dict[str, Fidelity] = {
+    "softmax cross entropy": softmax_cross_entropy,
+    "smoothed softmax cross entropy": SoftmaxCrossEntropy(smoothing=0.2),
+    "prediction error": prediction_error,
+}
+
+
+def targets(name: str, rows: int, *, outputs: int = OUTPUTS, dtype: torch.dtype = torch.float32) -> Tensor:
+    """What a supervised fidelity compares with: class numbers, or numbers."""
+    if "softmax" in name:
+        return torch.randint(outputs, (rows,), generator=seeded(rows))
+    return normal(rows, outputs, seed=rows, dtype=dtype)
+
 
 FIDELITIES: dict[str, Fidelity] = {
     "squared error": squared_error,

@@ -309,6 +309,17 @@ WRONG_USE = {
     "report folder": ["fit", "t.csv", "--report", ".", "-o", "m"],
     "folder with other things": ["fit", "t.csv", "-o", "."],
     "file for a folder": ["fit", "t.csv", "-o", "t.csv"],
+    "unknown task": ["fit", "t.csv", "--task", "guess", "--target", "city", "-o", "m"],
+    "unknown recipe": ["fit", "t.csv", "--recipe", "hinton2007", "-o", "m"],
+    "target without a task": ["fit", "t.csv", "--target", "city", "-o", "m"],
+    "label with a task": ["fit", "t.csv", "--task", "classify", "--target", "city", "--label", "same", "-o", "m"],
+    "a task without a target": ["fit", "t.csv", "--task", "classify", "-o", "m"],
+    "target that is not there": ["fit", "t.csv", "--task", "classify", "--target", "town", "-o", "m"],
+    "classes that are numbers": ["fit", "t.csv", "--task", "classify", "--target", "x", "-o", "m"],
+    "numbers that are text": ["fit", "t.csv", "--task", "regress", "--target", "city", "-o", "m"],
+    "one class": ["fit", "t.csv", "--task", "classify", "--target", "same", "-o", "m"],
+    "epochs of a recipe without": ["fit", "t.csv", "--recipe", "layerwise", "--epochs", "3", "-o", "m"],
+    "a recipe's phase": ["fit", "t.csv", "--recipe", "bottleneck", "--dry-run"],
     **{
         f"setting {pair}": ["fit", "t.csv", "--set", pair, dry]
         for pair in (
@@ -444,7 +455,7 @@ def test_help_needs_no_torch():
     assert done.stdout.startswith("False")
 
 
-VERBS = ("fit", "transform", "reconstruct", "evaluate", "report", "info", "datasets")
+VERBS = ("fit", "transform", "reconstruct", "predict", "evaluate", "report", "info", "datasets")
 
 
 def test_every_verb_has_help_with_an_example(run):
@@ -528,6 +539,211 @@ def test_signals_end_a_fit(tmp_path, number, when):
     else:
         assert one_line(done.stderr)
         assert os.listdir(tmp_path) == ["t.csv"]
+
+
+def unlabelled(rows: int = 120) -> pd.DataFrame:
+    """A messy table with three things to predict, each known in half of the rows: a text, a class number, a number."""
+    frame, draw = messy(rows).drop(columns=["z", "when"]), np.random.default_rng(1)
+    x = frame.x.fillna(0) + (frame.city == "Rome")
+    frame["kind"] = np.where(x > 0.3, "big <b>", "small")
+    frame["grade"] = (x > 0.3).astype(int) + (x > 1).astype(int)
+    frame["score"] = (3 * x + draw.normal(0, 0.1, rows)).round(3)
+    frame.loc[1::2, ["kind", "grade", "score"]] = None
+    frame["grade"] = frame.grade.astype("Int64")
+    return frame
+
+
+SHORT = ["--hidden", "8,6", "--set", "epochs=1", "--epochs", 2, "--quiet"]
+
+
+@pytest.fixture
+def fit_task(run):
+    """Fit a task on one of the targets, without the others; gives the folder."""
+    unlabelled().to_csv("t.csv", index=False)
+
+    def call(task: str, target: str, *more: object) -> str:
+        others = ",".join({"kind", "grade", "score"} - {target})
+        words = ["fit", "t.csv", "--task", task, "--target", target, "--drop", others, *SHORT, "-o", target]
+        code, out, error = run(*words, *more)
+        assert (code, error) == (0, ""), error
+        assert out == ""
+        return target
+
+    return call
+
+
+def test_classes_from_few_labels(run, fit_task):
+    folder = fit_task("classify", "kind", "--codes", "c.csv", "--report", "r.html")
+    rows = {
+        row["phase"]: row["rows"]
+        for row in map(json.loads, Path(folder, "history.jsonl").read_text().splitlines())
+        if row["event"] == "start"
+    }
+    # Of 60 labelled rows 6 judge at the end.
+    assert rows == {"layer 1": 114, "layer 2": 114, "fine-tune": 54}
+    assert run("predict", folder, "t.csv", "-o", "p.csv", "--probabilities") == (0, "", "")
+    found = pd.read_csv("p.csv")
+    assert list(found.columns) == ["prediction", "p(big <b>)", "p(small)"]
+    assert len(found) == 120
+    assert set(found.prediction) <= {"big <b>", "small"}
+    assert np.allclose(found["p(big <b>)"] + found["p(small)"], 1)
+    assert ((found["p(big <b>)"] > 0.5) == (found.prediction == "big <b>")).all()
+    code, out, _ = run("evaluate", folder, "t.csv", "--json")
+    figures = json.loads(out)
+    assert (code, figures["rows"], figures["task"]) == (0, 60, "classify")
+    truth = unlabelled().kind[::2]
+    assert figures["error"] == pytest.approx((found.prediction[::2] != truth).mean())
+    code, out, _ = run("evaluate", folder, "t.csv")
+    assert (code, len(out.strip().splitlines())) == (0, 3)
+    assert "60 given rows, 2 classes" in out
+    assert json.loads(Path(folder, "metrics.json").read_text())["target"] == "kind"
+    assert pd.read_csv("c.csv").shape == (120, 6)
+    assert run("report", folder, "-o", "held.html")[0] == 0
+    assert run("report", folder, "t.csv", "-o", "given.html")[0] == 0
+    for page, words in (("r.html", "6 rows"), ("held.html", "6 rows"), ("given.html", "60 given rows")):
+        text = Path(page).read_text("utf-8")
+        assert words in text
+        assert "big &lt;b&gt;" in text
+        assert "big <b>" not in text
+    code, out, _ = run("info", folder, "--json")
+    assert (code, json.loads(out)["task"], json.loads(out)["widths"][-1]) == (0, "classify", 2)
+    assert run("info", folder)[0] == 0
+    assert run("transform", folder, "t.csv", "-o", "codes.npy")[0] == 0
+    assert np.load("codes.npy").shape == (120, 6)
+
+
+def test_rows_to_predict_need_no_targets(run, fit_task):
+    folder = fit_task("classify", "kind")
+    frame = unlabelled().drop(columns=["kind", "grade", "score"])
+    frame[frame.columns[::-1]].to_csv("new.csv", index=False)
+    for file in ("t", "new"):
+        assert run("predict", folder, f"{file}.csv", "-o", f"{file}.parquet")[0] == 0
+    assert pd.read_parquet("t.parquet").equals(pd.read_parquet("new.parquet"))
+    code, out, error = run("evaluate", folder, "new.csv")
+    assert (code, out) == (2, "")
+    assert one_line(error)
+    frame.drop(columns="x").to_csv("less.csv", index=False)
+    code, _, error = run("predict", folder, "less.csv", "-o", "p.csv")
+    assert code == 2
+    assert one_line(error)
+    assert "missing 'x'" in error
+    assert not Path("p.csv").exists()
+
+
+def test_class_numbers_with_empty_cells_stay_whole(run, fit_task):
+    folder = fit_task("classify", "grade")
+    assert run("predict", folder, "t.csv", "-o", "p.csv", "--probabilities")[0] == 0
+    assert list(pd.read_csv("p.csv").columns) == ["prediction", "p(0)", "p(1)", "p(2)"]
+    assert set(pd.read_csv("p.csv").prediction) <= {0, 1, 2}
+
+
+def test_numbers(run, fit_task):
+    folder = fit_task("regress", "score", "--report", "r.html")
+    assert run("predict", folder, "t.csv", "-o", "p.csv")[0] == 0
+    found = pd.read_csv("p.csv")
+    assert list(found.columns) == ["prediction"]
+    code, out, _ = run("evaluate", folder, "t.csv", "--json")
+    figures, truth = json.loads(out), unlabelled().score[::2]
+    assert (code, figures["rows"]) == (0, 60)
+    assert figures["rmse"] == pytest.approx(((found.prediction[::2] - truth) ** 2).mean() ** 0.5, rel=1e-5)
+    code, out, _ = run("evaluate", folder, "t.csv")
+    assert "root mean squared error" in out
+    assert "of the variance" in Path("r.html").read_text("utf-8")
+    code, _, error = run("predict", folder, "t.csv", "-o", "q.csv", "--probabilities")
+    assert code == 2
+    assert one_line(error)
+    assert "this model predicts numbers" in error
+    assert not Path("q.csv").exists()
+
+
+def test_two_numbers_are_two_columns(run, tmp_path):
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    layerwise.StackedRegressor((4,), max_epochs=1, random_state=0).fit(x, x[:, :2]).save(tmp_path / "m")
+    np.save("x.npy", x)
+    assert run("predict", "m", "x.npy", "-o", "p.csv") == (0, "", "")
+    assert list(pd.read_csv("p.csv").columns) == ["prediction0", "prediction1"]
+    assert pd.read_csv("p.csv").shape == (40, 2)
+
+
+def test_verbs_for_the_other_kind_of_model(run, fit_task):
+    assert run("fit", "t.csv", "--code", 2, *SHORT[:2], "--epochs", 1, "-o", "autoencoder", "--quiet")[0] == 0
+    fit_task("classify", "kind")
+    code, _, error = run("predict", "autoencoder", "t.csv", "-o", "p.csv")
+    assert code == 2
+    assert one_line(error)
+    assert "predicts nothing" in error
+    code, _, error = run("reconstruct", "kind", "t.csv", "-o", "b.csv")
+    assert code == 1
+    assert one_line(error)
+    assert "must hold an autoencoder" in error
+    assert not Path("p.csv").exists()
+    assert not Path("b.csv").exists()
+
+
+def test_dry_run_shows_phases_widths_penalties_and_epochs(run):
+    messy().drop(columns="when").to_csv("t.csv", index=False)
+    words = ["fit", "t.csv", "--recipe", "alternate_sparsity", "--hidden", "7,6,5", "--code", 2, "--dry-run"]
+    words += ["--scaling", "minmax", "--set", "sparsity=0.25", "--set", "epochs=4", "--epochs", 9]
+    code, out, error = run(*words, "--json")
+    assert (code, error) == (0, "")
+    plan = json.loads(out)
+    assert plan["widths"] == [plan["features"], 7, 6, 5, 2]
+    assert [(phase["name"], phase["epochs"]) for phase in plan["recipe"]] == [
+        *((f"layer {number}", 4) for number in (1, 2, 3, 4)),
+        ("fine-tune", 9),
+    ]
+    widths = plan["widths"]
+    assert [phase["widths"] for phase in plan["recipe"]] == [*(widths[i : i + 2] for i in range(4)), widths]
+    sparse = [phase["objective"]["penalties"].get("sparsity") for phase in plan["recipe"]]
+    assert [one is not None for one in sparse] == [True, False, True, False, True]
+    assert sparse[-1][0] == 0.25
+    assert sparse[-1][1]["layers"] == [1, 3]
+    code, out, error = run(*words)
+    assert (code, error) == (0, "")
+    first, *table = out.splitlines()
+    assert first == f"80 rows, {plan['features']} features, layers ({', '.join(map(str, widths))})"
+    for word in ("phase", "widths", "epochs", "layer 4", "fine-tune", f"{plan['features']}-7", "5-2", "0.25 x"):
+        assert any(word in line for line in table), word
+    assert os.listdir() == ["t.csv"]
+
+
+@pytest.mark.parametrize("task", ["classify", "regress"])
+def test_dry_run_of_a_task(run, task):
+    unlabelled().to_csv("t.csv", index=False)
+    target = {"classify": "kind", "regress": "score"}[task]
+    code, out, _ = run("fit", "t.csv", "--task", task, "--target", target, *SHORT, "--dry-run", "--json")
+    plan = json.loads(out)
+    assert code == 0
+    assert plan["widths"][1:] == [8, 6, {"classify": 2, "regress": 1}[task]]
+    assert [phase["objective"]["fidelity"]["class"] for phase in plan["recipe"]] == [
+        "ClippedSquaredError",
+        "SquaredError",
+        {"classify": "SoftmaxCrossEntropy", "regress": "PredictionError"}[task],
+    ]
+    assert [phase["widths"] for phase in plan["recipe"]] == [plan["widths"][:2], [8, 6], plan["widths"][:3]]
+    code, out, _ = run("fit", "t.csv", "--task", task, "--target", target, *SHORT, "--dry-run")
+    assert code == 0
+    assert "fine-tune" in out
+
+
+def test_a_recipe_by_name_from_end_to_end(run):
+    words = ["fit", "sklearn:digits", "--recipe", "hinton2006", "--set", "epochs=1", "--set", "fine_tune_epochs=1"]
+    words += ["--hidden", "16", "--code", 4, "--quiet"]
+    assert run(*words, "-o", "m") == (0, "", "")
+    recipe = json.loads(Path("m/recipe.json").read_text())
+    assert [phase["name"] for phase in recipe] == ["machine 1", "machine 2", "fine-tune"]
+    assert [phase["epochs"] for phase in recipe] == [1, 1, 1]
+    model = json.loads(Path("m/config.json").read_text())["model"]
+    assert (model["activation"], model["output"], model["linear_path"]) == ("sigmoid", "sigmoid", False)
+    assert run("evaluate", "m", "sklearn:digits", "--json")[0] == 0
+    # The same way to a classifier; a named data set brings its classes.
+    assert run(*words, "--task", "classify", "-o", "c") == (0, "", "")
+    assert [phase["name"] for phase in json.loads(Path("c/recipe.json").read_text())] == [
+        *("machine 1", "machine 2", "fine-tune")
+    ]
+    assert json.loads(Path("c/config.json").read_text())["model"]["hidden"] == [16, 4]
+    code, out, _ = run("evaluate", "c", "sklearn:digits", "--json")
+    assert (code, json.loads(out)["rows"]) == (0, 1797)
 
 
 def one_line(error: str) -> bool:

@@ -1,5 +1,6 @@
 """What the repository promises around the code: commands, versions, pins, and pages that do not lie."""
 
+import inspect
 import os
 import re
 import shlex
@@ -17,10 +18,11 @@ from packaging.utils import canonicalize_name
 import layerwise
 from layerwise.cli import app
 from layerwise.models import Dense
+from layerwise.recipes import RECIPES
 from tests.architecture import ROOT
 from tests.randomness import global_random_state
 
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/architecture.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/recipes.md"]
 EXTRAS = ["report", "images", "search", "export", "track", "features", "peers", "dev", "all"]
 # Where somebody's own files lie; the pieces are put together here so that this file does not find itself.
 PERSONAL = re.compile(r"(?<![\w.~])/(?:" + "|".join(["home", "root", "Users", "work", "mnt"]) + r")/\w|\b[A-Z]:\\Users")
@@ -122,6 +124,30 @@ def test_the_links_on_the_page_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", read(page))
     missing = [link for link in links if not (ROOT / page).parent.joinpath(link).exists()]
     assert not missing
+
+
+def first_columns(page: str) -> list[str]:
+    """The names in the first cells of a page's tables."""
+    return [
+        name
+        for row in re.findall(r"^\| (`[^|]*`) \|", page, flags=re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    ]
+
+
+def test_every_recipe_and_every_argument_is_on_its_page() -> None:
+    known = {name for recipe in RECIPES.values() for name in inspect.signature(recipe).parameters}
+    # These are objects, which no command line can give; a corruption is made of the other two.
+    arguments = known - {"setting", "trainer", "fine_tune", "between", "optimizer", "corruption"} | {"noise", "masking"}
+    found = first_columns(read("docs/recipes.md"))
+    assert sorted(found) == sorted([*RECIPES, *arguments])
+
+
+def test_the_example_among_the_recipes_runs() -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", read("docs/recipes.md"), flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)  # It is a page of ours.
+    assert names["encoder"].model_.widths == (4, 16, 2)
 
 
 def test_the_changelog_has_a_place_for_what_comes() -> None:

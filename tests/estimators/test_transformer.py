@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from layerwise.estimators.page import report_data
 from layerwise.estimators.split import split_rows
 from layerwise.models import Normalization
 from layerwise.penalties import L1, MixedFidelity, cross_entropy
+from layerwise.recipes import hinton2006
 from layerwise.training import StepEnd
 
 FAST = {"max_epochs": 2, "random_state": 0}
@@ -426,3 +428,14 @@ def test_a_data_sets_own_test_rows_judge():
     test = Table.from_array(draw.normal(size=(25, 3)))
     encoder = DeepAutoencoder(2, **FAST).fit(Table.from_array(draw.normal(size=(100, 3)), test=test))
     assert (encoder.metrics_["rows"], encoder.metrics_["held_out"]) == (25, "test rows")
+
+
+def test_cross_validation_does_not_cut_machines_by_a_value_that_says_nothing():
+    recipe = partial(hinton2006, epochs=4, fine_tune_epochs=2)
+    encoder = DeepAutoencoder(2, hidden_layer_sizes=(8,), scaling="minmax", recipe=recipe, random_state=0)
+    encoder.fit(load_iris().data)
+    whole = {row["phase"]: row["epochs"] for row in encoder.history_.phases() if "fold" not in row["phase"]}
+    assert (whole["machine 1"], whole["machine 2"]) == (4, 4)
+    folds = [row for row in encoder.history_.rows if row["event"] == "epoch" and "machine 1, fold" in row["phase"]]
+    values = np.array([row["validation"]["contrastive_divergence"] for row in folds]).reshape(5, 5).mean(0)
+    assert values.argmin() < 4, "by its value the phase would have been cut"

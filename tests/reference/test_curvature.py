@@ -9,12 +9,24 @@ from torch.func import functional_call
 
 from layerwise.corruptions import GaussianNoise
 from layerwise.data import Batch
-from layerwise.models import Dense, Pass, Stochastic
+from layerwise.models import Autoencoder, Pass, Stochastic
 from layerwise.optim import Problem, conjugate_gradient
 from layerwise.penalties import L1, WeightDecay, squared_error
 from layerwise.randomness import key
 from layerwise.training import Objective
-from tests.cases import ASKING_TWICE, FEATURES, FIDELITIES, FOR_TOP_K, MODELS, PENALTIES, normal, rows_with_holes
+from tests.cases import (
+    ASKING_TWICE,
+    FEATURES,
+    FIDELITIES,
+    FOR_TOP_K,
+    MODELS,
+    PENALTIES,
+    PREDICTORS,
+    SUPERVISED,
+    normal,
+    rows_with_holes,
+    targets,
+)
 
 NOISE = 7
 OBJECTIVES = {
@@ -36,22 +48,26 @@ cases = [case for model in MODELS for name in OBJECTIVES if (case := (model, nam
 everything = pytest.mark.parametrize(("name", "objective"), cases)
 
 
-def network(name: str) -> Dense:
+def network(name: str) -> Autoencoder:
     """In training, and away from its start: the silent branches of some are at a special point there."""
-    model = MODELS[name](0).double().train()
+    return moved(MODELS[name](0))
+
+
+def moved(model: Autoencoder) -> Autoencoder:
+    model = model.double().train()
     for number, parameter in enumerate(model.parameters()):
         parameter.data += 0.1 * normal(*parameter.shape, seed=number, dtype=torch.float64)
     return model
 
 
-def problem_of(model: Dense, objective: Objective) -> Problem:
+def problem_of(model: Autoencoder, objective: Objective) -> Problem:
     return Problem(model, objective, rows_with_holes(5, dtype=torch.float64), noise=NOISE)
 
 
 class Function(nn.Module):
     """The outputs of a model and the loss as a function of outputs and weights, without the library's `Problem`."""
 
-    def __init__(self, model: Dense, objective: Objective, batch: Batch) -> None:
+    def __init__(self, model: Autoencoder, objective: Objective, batch: Batch) -> None:
         super().__init__()
         self.model, self.objective, self.batch = model, objective, batch
         for module in model.modules():
@@ -61,9 +77,10 @@ class Function(nn.Module):
     def forward(self, outputs: Tensor | None) -> Tensor:
         if outputs is None:
             run = self.model(self.batch.x)
-            return torch.cat([z.flatten() for z in (run.code, run.reconstruction, *run.hidden, run.natural)])
-        rows, widths = len(self.batch.x), [self.model.code, FEATURES, *self.model.hidden, FEATURES]
-        parts = outputs.split([rows * width for width in widths])
+            found = [run.code, run.reconstruction, *run.hidden, run.natural]
+            self.sizes = [z.numel() for z in found]
+            return torch.cat([z.flatten() for z in found])
+        rows, parts = len(self.batch.x), outputs.split(self.sizes)
         code, reconstruction, *hidden, natural = (z.view(rows, -1) for z in parts)
         run = Pass(self.batch.x, code, reconstruction, tuple(hidden), natural)
         return torch.stack(list(self.objective.terms(run, self.batch, self.model, progress=0.0).values())).sum()
@@ -101,8 +118,28 @@ def difference(found: Tensor, expected: Tensor) -> float:
 @everything
 def test_products_are_those_of_the_dense_matrices(name, objective):
     model = network(name)
-    problem = problem_of(model, OBJECTIVES[objective])
-    function = Function(model, OBJECTIVES[objective], problem.batch)
+    check_products(model, OBJECTIVES[objective], problem_of(model, OBJECTIVES[objective]))
+
+
+@pytest.mark.parametrize("fidelity", SUPERVISED)
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_products_of_a_predictor(name, fidelity):
+    model = moved(PREDICTORS[name](0))
+    y = targets(fidelity, 5, outputs=model.outputs, dtype=torch.float64)
+    objective = Objective(SUPERVISED[fidelity], {"decay": (0.3, WeightDecay()), "sparsity": (0.2, L1("all"))})
+    rows = Batch(normal(5, FEATURES, dtype=torch.float64), None, y)
+    check_products(model, objective, Problem(model, objective, rows, noise=NOISE))
+
+
+@pytest.mark.parametrize("fidelity", SUPERVISED)
+def test_a_predictor_has_no_negative_curvature(fidelity):
+    model, y = moved(PREDICTORS["shallow"](0)), targets(fidelity, 5, dtype=torch.float64)
+    problem = Problem(model, Objective(SUPERVISED[fidelity]), Batch(normal(5, FEATURES, dtype=torch.float64), None, y))
+    check_no_negative_curvature(problem)
+
+
+def check_products(model: Autoencoder, objective: Objective, problem: Problem) -> None:
+    function = Function(model, objective, problem.batch)
     theta = problem.flat(problem.parameters).detach()
     vector = normal(len(theta), dtype=torch.float64)
     torch.testing.assert_close(problem.loss(), function.loss(theta), rtol=1e-13, atol=0)
@@ -125,7 +162,10 @@ CONVEX = ["squared error", "clipped squared error", "cross entropy", "mixed", "e
 @pytest.mark.parametrize("objective", CONVEX)
 def test_a_convex_loss_has_no_negative_curvature(objective):
     model = network("sigmoid output")
-    problem = problem_of(model, OBJECTIVES[objective])
+    check_no_negative_curvature(problem_of(model, OBJECTIVES[objective]))
+
+
+def check_no_negative_curvature(problem: Problem) -> None:
     units = torch.eye(len(problem.flat(problem.parameters)), dtype=torch.float64)
     matrix = torch.stack([problem.gauss_newton_product(unit) for unit in units])
     eigenvalues = torch.linalg.eigvalsh((matrix + matrix.T) / 2)

@@ -230,6 +230,88 @@ def test_verdict_in_words(changes: dict[str, Any], words: str) -> None:
     assert any(isinstance(block, Text) and words in block.words for block in section.blocks)
 
 
+def told(data: ReportData) -> str:
+    """The words of the section on predictions, which comes first."""
+    reader = Reader(render(data))
+    assert reader.open == [] and "prediction" in reader.ids
+    shown = [anchor for anchor in [*ANCHORS, "prediction"] if anchor in reader.ids]
+    assert not {"summary", "comparison", "columns"} & set(shown)
+    return reader.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "errs on 10.4 % of them (95 % interval 5.00 % to 20.0 %); logistic regression on the same columns"),
+        ({}, "the same columns errs on 25.0 %."),
+        ({"linear_error": 0.1}, "too close to tell them apart"),
+        ({"linear_error": 0.01}, "Use logistic regression here: it is simpler and better"),
+        ({"linear_error": None, "linear_rows": 0}, "errs on 10.4 % of them (95 % interval 5.00 % to 20.0 %)."),
+        ({"held_out": "training rows"}, "67 rows it was trained on, as none were held out: they flatter it"),
+        ({"held_out": "test rows"}, "own test split"),
+        ({"held_out": "given rows"}, "given rows"),
+        ({}, "wrong if all were given the most frequent class 65.0 %"),
+        ({}, "wrong by logistic regression on 300 rows 25.0 %"),
+        ({}, "This net predicts the class of each row. It was judged on 67"),
+    ],
+    ids=str,
+)
+def test_classes_in_words(changes: dict[str, Any], words: str) -> None:
+    text = told(samples.classes(**changes))
+    assert words in text
+    assert ("logistic" in text) == (changes.get("linear_error", 1) is not None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "explains 52.0 % of the variance; ridge regression on the same columns explains 47.0 %."),
+        ({"linear_r2": 0.6}, "Use ridge regression here: it is simpler and no worse"),
+        ({"linear_r2": 0.52}, "Use ridge regression here: it is simpler and no worse"),
+        ({"r2": -0.2, "linear_r2": -0.5}, "ridge regression on the same columns explains"),
+        ({"linear_r2": None, "linear_rows": 0}, "It explains 52.0 % of the variance."),
+        ({}, "root mean squared error 53.1"),
+        ({}, "R2 of ridge regression 0.47"),
+        ({}, "This net predicts a number for each row. It was judged on 44"),
+    ],
+    ids=str,
+)
+def test_numbers_in_words(changes: dict[str, Any], words: str) -> None:
+    text = told(samples.numbers(**changes))
+    assert words in text
+    assert ("ridge" in text) == (changes.get("linear_r2", 1) is not None)
+
+
+def test_which_classes_are_taken_for_which() -> None:
+    page = render(samples.classes())
+    assert re.findall(r'<td class="[^"]*worst[^"]*">(\d+)</td>', page) == ["4"]
+    # Without one wrong row there is nothing to mark, and many classes have no table.
+    perfect = samples.classes(confusion=np.diag([20, 20, 20]).tolist(), error=0.0, error_interval=[0.0, 0.05])
+    assert not re.search(r'<td class="[^"]*worst', render(perfect))
+    assert "true \\ predicted" in told(perfect)
+    assert "true \\ predicted" not in told(samples.classes(confusion=None))
+
+
+def test_hostile_names_of_classes_are_plain_text() -> None:
+    page = render(samples.classes(samples.HOSTILE))
+    reader = Reader(page)
+    assert "script" not in reader.tags
+    assert all(not name.startswith("on") for _, name, _ in reader.attributes)
+    everything = reader.text + " ".join(value for _, name, value in reader.attributes if name == "title")
+    for name in samples.HOSTILE:
+        assert clean(name) in everything
+    assert "\x1b" not in page and "\u202e" not in page and "<script>alert" not in page
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [{"task": "classify"}, {"task": "regress"}, {"task": "classify", "error": None, "confusion": []}, {"rows": 3}],
+    ids=str,
+)
+def test_figures_that_are_missing(metrics: dict[str, Any]) -> None:
+    assert "Predictions" in told(ReportData("t", "s", prediction=metrics))
+
+
 def test_missing_cells_and_wrong_categories() -> None:
     after = [list(row) for row in SMALL.examples["reconstructed"]]
     after[-1][0] = "another level"

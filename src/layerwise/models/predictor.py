@@ -31,6 +31,7 @@ class Predictor(Feedforward):
     Raises:
         InputError: for a width below 1, no layer at all, or tied weights: there is no mirror.
 
+    >>> import torch
     >>> model = Predictor(784, (500, 500, 2000), outputs=10)
     >>> run = model(torch.rand(2, 784))
     >>> tuple(run.code.shape), tuple(run.reconstruction.shape)

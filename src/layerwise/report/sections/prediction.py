@@ -7,6 +7,8 @@ from layerwise.report.words import as_float, clean, count, number, percent, shor
 
 __all__ = ["prediction"]
 
+_MEASURED = {**MEASURED, "training rows": "rows it was trained on, as none were held out: they flatter it"}
+
 
 def prediction(data: ReportData) -> Section | None:
     """The verdict beside a linear model, the numbers to remember, and which classes are taken for which.
@@ -17,7 +19,7 @@ def prediction(data: ReportData) -> Section | None:
     metrics = data.prediction
     if not metrics:
         return None
-    measured = MEASURED.get(str(metrics.get("held_out")), "rows that were held out of the training")
+    measured = _MEASURED.get(str(metrics.get("held_out")), "rows that were held out of the training")
     what = "the class of each row" if metrics.get("task") == "classify" else "a number for each row"
     lead = f"This net predicts {what}. It was judged on {count(metrics.get('rows'))} {measured}."
     blocks: list[Block] = [Text(lead, "lead")]
