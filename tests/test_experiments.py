@@ -1,10 +1,32 @@
 """The quick modes of the experiments: they run, measure, and leave the kept figures alone."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
-from experiments import reconstruction_2006
+from experiments import (
+    comparison,
+    denoising_contractive,
+    denoising_contractive_page,
+    depth,
+    depth_page,
+    features,
+    intermediate,
+    layer_trainers,
+    overcomplete,
+    overcomplete_page,
+    reconstruction_2006,
+    sparsity_placement,
+    strategies,
+    study,
+)
 from layerwise.data import Table
+from layerwise.penalties import cross_entropy
+from layerwise.recipes import Setting
+from layerwise.training import Objective
 
 pytestmark = pytest.mark.usefixtures("results_are_left_alone")
 
@@ -23,3 +45,231 @@ def test_reconstruction_2006(monkeypatch, capsys):
     assert [line.split(",")[0] for line in lines[:-3]] == ["train", "machine 1", "machine 2", "machine 3", "fine-tune"]
     names = ["mnist, mean picture", "mnist, without pre-training", "mnist, hinton2006"]
     assert [line.split(":")[0] for line in lines[-3:]] == names
+
+
+def fake(name: str, data_dir: Path | None) -> study.Data:
+    """A few coarse pictures with a known angle; those named mnist have classes."""
+    rows = [torch.from_numpy(pictures(count).reshape(count, -1)).float() / 255 for count in (60, 40)]
+    angles = [np.random.default_rng(count).uniform(-2, 2, (count, 1)) for count in (60, 40)]
+    factors = [np.hstack([np.sin(angle), np.cos(angle)]) for angle in angles]
+    classes = [np.arange(len(part)) % 3 if name == "mnist" else None for part in rows]
+    return study.Data(name, *rows, *classes, *factors, ("sin turn", "cos turn"))
+
+
+@pytest.fixture
+def fake_data(monkeypatch, tmp_path):
+    """Pictures that are made up; and no page is written."""
+    monkeypatch.setattr(study, "load", fake)
+    monkeypatch.setattr(study, "FOLDER", tmp_path / "pages")
+    yield
+    assert not (tmp_path / "pages").exists()
+
+
+@pytest.mark.usefixtures("fake_data")
+@pytest.mark.parametrize(
+    ("experiment", "claims"),
+    [
+        (layer_trainers, ["contractive autoencoders take very long", "Best for the classifier", "Best for the auto"]),
+        (strategies, ["Best of the three strategies"]),
+        (sparsity_placement, ["sparsity on alternate layers", "momentum and weight decay", "all combined is best"]),
+        (intermediate, ["intermediate fine-tuning is better", "Multiplications of intermediate and final"]),
+    ],
+    ids=lambda value: value.__name__.split(".")[-1] if hasattr(value, "__name__") else "",
+)
+def test_quick_studies_tell_what_they_found_and_write_nothing(experiment, claims, capsys):
+    experiment.main(["--quick"])
+    said = capsys.readouterr().out
+    assert [claim for claim in claims if claim not in said] == []
+    assert "nan" not in said
+
+
+def test_the_classes_of_data_without_any_are_eighths_of_the_first_factor():
+    angles = np.linspace(-3, 3, 80)[:, None]
+    factors = np.hstack([np.sin(angles), np.cos(angles)])
+    none = torch.zeros(80, 1)
+    data = study.Data("arm", none, none[:2], None, None, factors, factors[[0, 79]], ("sin turn", "cos turn"))
+    train, test = layer_trainers.classes(data)
+    assert np.bincount(train).tolist() == [10] * 8
+    assert test.tolist() == [0, 7]
+    assert (np.diff(train) >= 0).all()
+
+
+@pytest.mark.parametrize("pixels", [196, 784])
+@pytest.mark.parametrize("depth", intermediate.DEPTHS)
+def test_both_ways_to_fine_tune_take_as_many_multiplications(pixels, depth):
+    size = intermediate.Size()
+    hidden = (size.small if pixels == 196 else size.large)[: depth - 1]
+    model = study.logistic_net(pixels, hidden, intermediate.CODE, seed=0)
+    ways = intermediate.recipes(model, size.rows, size)
+    sums = {way: study.work(ways[way], model, size.rows) for way in ways}
+    assert sums[intermediate.FINAL] == pytest.approx(sums[intermediate.BETWEEN], rel=0.02)
+    assert sums[intermediate.LESS] < 0.8 * sums[intermediate.FINAL]
+
+
+def test_ways_that_cannot_take_as_many_multiplications_are_refused():
+    model = study.logistic_net(196, (150, 120), intermediate.CODE, seed=0)
+    with pytest.raises(ValueError, match="must be equal within 2%"):
+        intermediate.recipes(model, 100, intermediate.Size(epochs=1, between=2, tuning=1))
+
+
+def test_the_combination_takes_as_many_multiplications_as_each_of_its_parts():
+    size = sparsity_placement.Size()
+    model = study.logistic_net(196, size.hidden, size.code, seed=0)
+    setting = Setting(size.rows, Objective(cross_entropy), widths=model.widths)
+    plain = sparsity_placement.descent(setting, size, rate=0.1, added=())
+    combined = sparsity_placement.combined(setting, size, model, rate=0.1)
+    sums = [study.work(recipe, model, size.rows) for recipe in (plain, combined)]
+    assert sums[0] == pytest.approx(sums[1], rel=0.02)
+
+
+def ways(**errors: list[float]) -> list[study.Row]:
+    return [
+        {"data": "a", "way": way, "seed": seed, "error": value}
+        for way, values in errors.items()
+        for seed, value in enumerate(values)
+    ]
+
+
+def test_a_difference_is_clear_where_it_is_larger_than_its_spread_over_the_seeds():
+    rows = ways(old=[1.0, 2.0, 3.0], new=[0.5, 1.5, 2.4], other=[2.0, 1.0, 3.0])
+    gap = comparison.difference(rows, "error", {"way": "new"}, {"way": "old"})
+    assert gap.than("old") == "0.533 ± 0.058 lower than old"
+    assert gap.mean == pytest.approx(-1.6 / 3)
+    assert comparison.difference(rows, "error", {"way": "other"}, {"way": "old"}).than("old").endswith("not clear")
+    order = comparison.ranking(rows, "error", by="way", ways=["old", "new", "other"])
+    assert (order.first, order.leads["a"].second) == ("new", "old")
+    assert comparison.won(rows, "error", by="way", one="new", other="old") == (1, 0)
+    assert comparison.won(rows, "error", by="way", one="old", other="new") == (0, 1)
+
+
+def test_a_single_seed_makes_nothing_clear():
+    assert not comparison.difference(ways(old=[1.0], new=[0.1]), "error", {"way": "new"}, {"way": "old"}).clear
+
+
+def test_a_way_is_judged_by_the_choice_that_is_best_on_rows_kept_apart():
+    rows = [
+        {"data": "a", "part": "descent", "way": "plain", "choice": choice, "seed": seed, "kept_cross_entropy": value}
+        for choice, values in {0.1: (3.0, 1.0), 0.3: (1.5, 1.5)}.items()
+        for seed, value in enumerate(values)
+    ]
+    assert [row["choice"] for row in sparsity_placement.chosen(rows)] == [0.3, 0.3]
+
+
+def test_a_page_holds_the_finding_the_figure_and_every_run(monkeypatch, tmp_path):
+    monkeypatch.setattr(study, "FOLDER", tmp_path)
+    rows = ways(old=[1.0, 2.0], new=[0.5, 1.4])
+    figure, axes = study.axes(1)
+    comparison.bars(axes[0], rows, "error", by="way", colours={"old": study.BLUE, "new": study.RED}, relative="old")
+    heights = [bar.get_height() for bar in axes[0].patches]
+    assert heights == pytest.approx([1.0, 0.6])
+    shown = study.table(rows, ("way",), ("error",))
+    study.publish("page", rows, figure, title="Title?", setting="Setting.", finding="Found.", shown=shown)
+    page = (tmp_path / "page.md").read_text()
+    assert "| new | 0.95 ± 0.64 |" in page
+    assert page.startswith("# Title?\n\nFound.\n")
+    with (tmp_path / "page.csv").open() as file:
+        assert [row["error"] for row in csv.DictReader(file)] == ["1", "2", "0.5", "1.4"]
+    assert (tmp_path / "page.png").stat().st_size > 1000
+
+
+@pytest.mark.usefixtures("fake_data")
+@pytest.mark.parametrize(
+    ("experiment", "claims"),
+    [
+        (depth, ["Erhan et al. 2010 found", "Bengio et al. 2007 held", "Autoencoders with 20 code units"]),
+        (denoising_contractive, ["pairs stand in the published order", "contractive ones take very long"]),
+        (overcomplete, ["that it copies", "Percent of dead units", "The linear probe errs"]),
+    ],
+    ids=lambda value: value.__name__.split(".")[-1] if hasattr(value, "__name__") else "",
+)
+def test_quick_studies_of_features_tell_what_they_found_and_write_nothing(experiment, claims, capsys):
+    experiment.main(["--quick"])
+    said = capsys.readouterr().out
+    assert [claim for claim in claims if claim not in said] == []
+    assert "nan" not in said
+
+
+def nets(higher: float) -> list[study.Row]:
+    """Runs in which pre-training adds to the training loss, and takes some of the test loss and of its spread."""
+    plan = [
+        *[("classify", "wide", number, optimizer) for number in (1, 3) for optimizer in ("SGD", "Adam")],
+        ("classify", "narrow", 3, "SGD"),
+        ("reconstruct", "narrow", 2, "Adam"),
+    ]
+    rows = []
+    for task, top, number, optimizer in plan:
+        for way, gain in (("none", 0.0), ("plain", 1.0), ("denoising", 1.0)):
+            for seed in range(3):
+                names = {"task": task, "top": top, "depth": number, "pre-training": way, "optimizer": optimizer}
+                loss = 0.5 + 0.01 * seed
+                test = {"test loss": loss - 0.1 * gain, "test error": 9 - 0.5 * gain + seed * (1 - 0.5 * gain)}
+                level = {"test loss at level": loss - 0.1 * gain, "training error": 1.0}
+                rows.append({**names, "seed": seed, "training loss": loss + higher * gain, **test, **level})
+    return rows
+
+
+def test_what_is_said_of_pre_training_follows_the_figures():
+    regularizes, optimizes = depth_page.finding(nets(0.1)), depth_page.finding(nets(-0.1))
+    assert (
+        "test loss at the end clearly lower at every depth, the training loss at the end clearly higher at every"
+        in (regularizes)
+    )
+    assert "spread of the test error smaller at every depth" in regularizes
+    assert "(narrow top), none (wide top); so this did not hold" in regularizes
+    assert "clearly higher at no depth and clearly lower at every depth" in optimizes
+    assert "plain and denoising (narrow top), plain and denoising (wide top); so this held in part" in optimizes
+
+
+def test_the_test_loss_at_a_training_loss_lies_between_two_epochs():
+    curve = np.array([[1.0, 2.0], [0.01, 1.0], [0.001, 5.0]], np.float32)
+    assert depth.at_level(curve) == pytest.approx(1.5)
+    assert depth.at_level(curve[:1] / 20) == pytest.approx(0.1)
+    assert np.isnan(depth.at_level(curve[:1]))
+
+
+@pytest.mark.parametrize(("sign", "pairs", "held"), [(1, 15, "held"), (-1, 0, "did not hold")])
+def test_what_is_said_of_jacobians_follows_the_figures(sign, pairs, held):
+    errors = {"random": 20.0, **denoising_contractive_page.PUBLISHED_ERRORS}
+    places = ["random", *denoising_contractive_page.PUBLISHED]
+    rows = [
+        {"method": name, "level": level, "seed": seed, "seconds": 1.0, "validation error": level}
+        | {"Jacobian norm": 10 + sign * (places.index(name) + level), "squared error": 1.0}
+        | {"test error": errors[name], "probe error": errors[name]}
+        for name in places
+        for level in (0.1, 0.5)
+        for seed in range(2)
+    ]
+    said = denoising_contractive_page.finding(rows)
+    assert f"{pairs} of 15 pairs stand in the published order" in said
+    assert f"That CAE has the smallest norm {held}" in said
+    assert "(15 of 15 pairs in the published order), from random weights 20" in said
+
+
+@pytest.mark.parametrize(("error", "held"), [(5.0, "held"), (50.0, "did not hold")])
+def test_what_is_said_of_copying_follows_the_figures(error, held):
+    rows = [
+        {"data": data, "units": 9, "regularization": way, "seed": seed, "error": 1.0, "error on strangers": error}
+        | {"dead": 30.0 * (way == "top-k"), "duplicates": 0.0, "error with noise": 1.0, "Hoyer": 0.5, "locality": 0.5}
+        | {"probe error": 3.0 - (way == "KL")}
+        for data in ("patches", "mnist")
+        for way in overcomplete_page.COLOURS
+        for seed in range(2)
+    ]
+    said = overcomplete_page.finding(rows)
+    assert said.count(f"that it copies {held};") == 2
+    assert "30 with top-k and 0 with revival (clearly fewer)" in said
+    assert "clearly fewer than plain: KL." in said
+
+
+def test_idle_units_are_dead_or_duplicates():
+    random = np.random.default_rng(0)
+    live = random.random((50, 3)).astype(np.float32)
+    units = np.hstack([live, 2 * live[:, :1], -live[:, 1:2], np.full((50, 3), 0.5, np.float32)])
+    assert overcomplete.idle(units) == {"dead": 37.5, "duplicates": 40.0}
+
+
+def test_filters_become_pictures_each_in_its_own_range():
+    filters = np.array([[2.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
+    expected = [[1, 0, 1, 0, 0], [0, -0.5, 1, 0, 0]]
+    assert features.tiles(filters, columns=2).tolist() == expected
+    assert [features.listed(things) for things in ([], [1], [1, 2, 3])] == ["none", "1", "1, 2 and 3"]
