@@ -28,7 +28,7 @@ from tests.cases import normal, rows_with_holes, uniform
 
 FLOAT = torch.float64
 NOBODY = nn.Identity()
-X, SEEN = rows_with_holes(8, dtype=FLOAT)
+X, SEEN, _ = rows_with_holes(8, dtype=FLOAT)
 Z = normal(8, 6, seed=5, dtype=FLOAT)
 
 
