@@ -200,7 +200,7 @@ def test_the_seed_decides_the_first_weights(name):
         {"layer": Layer(tied=True)},
         {"layer": Layer(TopK(5))},
     ],
-    ids=str,
+    ids=["no layer", "no units", "no outputs", "tied", "top-k"],
 )
 def test_impossible_predictors_are_refused(arguments):
     with pytest.raises(InputError, match=r"needs at least (one layer|that many units)"):
