@@ -46,7 +46,7 @@ def squared_error(model: Dense, rows: torch.Tensor) -> float:
 def net(name: str) -> Dense:
     """The model, with logistic units but for its linear code, and small Gaussian first weights."""
     hidden, code = NETS[name]
-    layer = Layer(sigmoid, initializer=Gaussian(0.1))
+    layer = Layer(sigmoid, initializer=Gaussian(0.01))
     return Dense(784, hidden, code=code, layer=layer, output=sigmoid, seed=0)
 
 

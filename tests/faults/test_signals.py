@@ -13,7 +13,7 @@ import pytest
 
 import layerwise.estimators.engine as engine
 import layerwise.estimators.transformer as transformer
-from layerwise import cli, commands
+from layerwise import cli, commands, options
 from layerwise.training import checkpoint, phase_run
 from tests.faults.victims import in_child
 
@@ -48,7 +48,7 @@ def before(owner: object, name: str, when: int, numbers: tuple[int, ...]) -> Non
 
 # Moment -> the function at whose call the signal comes, and the largest number of the call.
 MOMENTS: dict[str, tuple[object, str, int]] = {
-    "reading": (commands, "read", 1),
+    "reading": (options, "read", 1),
     "pre-training": (transformer, "prepare", 5),
     "training": (phase_run.PhaseRun, "_problem", 60),
     "validation": (phase_run.PhaseRun, "_validate", 12),
