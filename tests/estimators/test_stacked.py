@@ -730,3 +730,10 @@ def test_the_page(tmp_path):
     assert "40 rows" in page
     assert "<title>Diabetes" in page
     assert "of the variance" in page
+
+
+def test_classes_that_fit_has_not_seen_are_not_passed_over_in_silence():
+    found = classifier(recipe=QUICK).fit(X[:100], Y[:100])
+    with pytest.raises(InputError, match=r"50 of 150 rows have a class that fit has not seen, first .*2.* in row 100"):
+        found.evaluate(X, Y)
+    assert found.evaluate(X, np.where(Y == 2, np.nan, Y))["rows"] == 100

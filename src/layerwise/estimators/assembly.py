@@ -9,11 +9,11 @@ import torch
 from layerwise.data import Binary, Categorical, Numeric, Rows, Schema
 from layerwise.errors import InputError
 from layerwise.models import Activation, Dense, Inputs, Layer, PrincipalComponents, identity, sigmoid
-from layerwise.penalties import CrossEntropy, Emphasized, Fidelity, Penalty, clipped_squared_error, cross_entropy
+from layerwise.penalties import Fidelity, Penalty, clipped_squared_error, cross_entropy, is_crossed
 from layerwise.recipes import Architecture
 from layerwise.training import Objective, Schedule
 
-__all__ = ["Plan", "is_crossed", "prepare"]
+__all__ = ["Plan", "prepare"]
 
 BOUND_SHARE = 0.01
 CHUNK = 1024
@@ -121,16 +121,6 @@ class Plan:
             binary = self.architecture.classical and _in_unit_range(schema)
             return cross_entropy if binary else clipped_squared_error
         return self.fidelity if isinstance(self.fidelity, Fidelity) else self.fidelity(schema)
-
-
-def is_crossed(fidelity: Fidelity) -> bool:
-    """Whether a fidelity is the cross-entropy, or one that emphasizes cells of it: it asks for outputs in [0, 1].
-
-    >>> is_crossed(cross_entropy)
-    True
-    """
-    inner = fidelity.fidelity if isinstance(fidelity, Emphasized) else fidelity
-    return isinstance(inner, CrossEntropy)
 
 
 def _in_unit_range(schema: Schema) -> bool:

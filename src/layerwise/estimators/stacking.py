@@ -161,9 +161,14 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
         return codes(self.model_, rows, self.model_.code)
 
     def evaluate(self, X: Any, y: Any = None) -> dict[str, Any]:
-        """The figures of `metrics_` on these rows, those with a target; without a linear model beside them."""
+        """The figures of `metrics_` on these rows, those with a target; without a linear model beside them.
+
+        Raises:
+            InputError: where no row has a target, or one has a class that `fit` has not seen.
+        """
         check_is_fitted(self)
         table, values = self._with_targets(X, y, reset=False)
+        self.target_.check(values)
         rows = self._encode(table)
         known = np.flatnonzero(self.target_.known(values))
         if not len(known):

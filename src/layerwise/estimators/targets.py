@@ -39,6 +39,14 @@ class Target(ABC):
         """True for the rows that have a target."""
 
     @abstractmethod
+    def check(self, y: NDArray[Any]) -> None:
+        """Whether predictions can be judged by these targets.
+
+        Raises:
+            InputError: for a class that was not among those fitted to.
+        """
+
+    @abstractmethod
     def encode(self, y: NDArray[Any]) -> Tensor:
         """Targets as the net is trained on them.
 
@@ -161,6 +169,21 @@ class Classes(Target):
         known[known] = np.isin(y[known], self.classes)
         return known
 
+    def check(self, y: NDArray[Any]) -> None:
+        """Every class is one of those fitted to; the mark of unlabelled rows is none.
+
+        Raises:
+            InputError: for another class.
+        """
+        strange = _present(y) & ~self.known(y)
+        strange[strange] = y[strange] != UNKNOWN
+        if strange.any():
+            first = int(strange.argmax())
+            raise InputError(
+                f"{strange.sum()} of {len(y)} rows have a class that fit has not seen, first {y[first]!r} in row "
+                f"{first}. Leave these rows out, or fit on rows of that class too."
+            )
+
     def encode(self, y: NDArray[Any]) -> Tensor:
         """The number of each row's class, -1 for none."""
         known = self.known(y)
@@ -238,6 +261,9 @@ class Numbers(Target):
     def known(self, y: NDArray[Any]) -> NDArray[np.bool_]:
         """True for the rows that have all their numbers."""
         return np.asarray(np.isfinite(np.asarray(y, np.float64).reshape(len(y), -1)).all(axis=1))
+
+    def check(self, y: NDArray[Any]) -> None:
+        """Any number can be judged."""
 
     def encode(self, y: NDArray[Any]) -> Tensor:
         """The standardized numbers, shape (rows, outputs)."""

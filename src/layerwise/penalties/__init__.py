@@ -12,6 +12,7 @@ from layerwise.penalties.fidelity import (
     SquaredError,
     clipped_squared_error,
     cross_entropy,
+    is_crossed,
     reverse_cross_entropy,
     squared_error,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "clipped_squared_error",
     "contrastive_divergence",
     "cross_entropy",
+    "is_crossed",
     "prediction_error",
     "reverse_cross_entropy",
     "softmax_cross_entropy",

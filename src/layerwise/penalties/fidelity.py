@@ -22,6 +22,7 @@ __all__ = [
     "SquaredError",
     "clipped_squared_error",
     "cross_entropy",
+    "is_crossed",
     "reverse_cross_entropy",
     "squared_error",
 ]
@@ -224,3 +225,13 @@ def present(target: Batch) -> Tensor:
 def observed(terms: Tensor, mask: Tensor | None) -> Tensor:
     """The terms of observed cells; a missing one contributes exactly 0, to the value and to the gradient."""
     return terms if mask is None else torch.where(mask, terms, torch.zeros((), dtype=terms.dtype, device=terms.device))
+
+
+def is_crossed(fidelity: Fidelity) -> bool:
+    """Whether a fidelity is the cross-entropy, or one that emphasizes cells of it: it asks for outputs in [0, 1].
+
+    >>> is_crossed(cross_entropy)
+    True
+    """
+    inner = fidelity.fidelity if isinstance(fidelity, Emphasized) else fidelity
+    return isinstance(inner, CrossEntropy)

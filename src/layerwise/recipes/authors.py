@@ -5,7 +5,7 @@ import torch
 from layerwise.corruptions import Masking
 from layerwise.errors import InputError
 from layerwise.optim import FirstOrder, Optimizer
-from layerwise.penalties import Contraction, CrossEntropy, Revival, cross_entropy, squared_error
+from layerwise.penalties import Contraction, Revival, cross_entropy, is_crossed, squared_error
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.stacked import end_to_end, fine_tuning, layerwise
 from layerwise.recipes.trainers import Machine, Shallow
@@ -44,7 +44,7 @@ def hinton2006(
     >>> [phase.name for phase in hinton2006(Setting(60_000, widths=(784, 500, 30)))]
     ['machine 1', 'machine 2', 'fine-tune']
     """
-    linear = [] if isinstance(setting.objective.fidelity, CrossEntropy) else [0]
+    linear = [] if is_crossed(setting.objective.fidelity) else [0]
     # The code of a classifier has the units of its other layers.
     linear += [setting.depth - 1] if setting.goal is None else []
     trainer = Machine(epochs=epochs, lr=lr, linear_lr=linear_lr, linear=tuple(linear))
@@ -97,7 +97,7 @@ def vincent2010(
     Masking(level=0.25)
     """
     adam = FirstOrder(torch.optim.Adam, lr=lr)
-    crossed = isinstance(setting.objective.fidelity, CrossEntropy)
+    crossed = is_crossed(setting.objective.fidelity)
     fidelity = cross_entropy if crossed else squared_error
     trainer = Shallow(adam, epochs, batch_size, corruption=Masking(masking), fidelity=fidelity)
     tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size)
