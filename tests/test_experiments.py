@@ -1,6 +1,7 @@
 """The quick modes of the experiments: they run, measure, and leave the kept figures alone."""
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from experiments import (
+    classification,
     comparison,
     denoising_contractive,
     denoising_contractive_page,
@@ -45,6 +47,21 @@ def test_reconstruction_2006(monkeypatch, capsys):
     assert [line.split(",")[0] for line in lines[:-3]] == ["train", "machine 1", "machine 2", "machine 3", "fine-tune"]
     names = ["mnist, mean picture", "mnist, without pre-training", "mnist, hinton2006"]
     assert [line.split(":")[0] for line in lines[-3:]] == names
+
+
+def test_classification(monkeypatch, capsys):
+    digits = np.arange(300) % 3
+
+    def made(name, data_dir):
+        return pictures(300).reshape(300, -1), digits, pictures(301)[:300].reshape(300, -1), digits
+
+    monkeypatch.setattr(classification, "rows_of", made)
+    classification.main(["--quick", "--only", "mnist", "mnist-bg-rand", "few"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["mnist", "mnist-bg-rand", "seed 0", "few"]
+    # There is nothing to learn from noise, and a third is right by chance.
+    errors = [float(re.findall(r"'error': ([\d.]+)", line)[0]) for line in lines[:2]]
+    assert 40 < min(errors) <= max(errors) < 90
 
 
 def fake(name: str, data_dir: Path | None) -> study.Data:
