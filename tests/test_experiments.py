@@ -2,6 +2,7 @@
 
 import csv
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from experiments import (
     depth_page,
     features,
     intermediate,
+    known_factors,
     layer_trainers,
     overcomplete,
     overcomplete_page,
@@ -90,6 +92,7 @@ def fake_data(monkeypatch, tmp_path):
         (strategies, ["Best of the three strategies"]),
         (sparsity_placement, ["sparsity on alternate layers", "momentum and weight decay", "all combined is best"]),
         (intermediate, ["intermediate fine-tuning is better", "Multiplications of intermediate and final"]),
+        (known_factors, ["trained all at once, 0 of 1", "trained growing", "robot-arm-2d"]),
     ],
     ids=lambda value: value.__name__.split(".")[-1] if hasattr(value, "__name__") else "",
 )
@@ -109,6 +112,30 @@ def test_the_classes_of_data_without_any_are_eighths_of_the_first_factor():
     assert np.bincount(train).tolist() == [10] * 8
     assert test.tolist() == [0, 7]
     assert (np.diff(train) >= 0).all()
+
+
+def test_rows_come_by_their_distance_along_the_surface_and_not_across_it():
+    # A spiral: its turns are closer to each other than half a turn is long.
+    turns = np.sort(np.random.default_rng(0).uniform(2, 12, 1500))
+    spiral = np.stack([turns * np.cos(turns), turns * np.sin(turns), np.random.default_rng(1).normal(0, 1, 1500)], 1)
+    order = known_factors.outwards(spiral, 2)
+    assert sorted(order) == list(range(1500))
+    lengths = turns**2 / 2
+    away = abs(lengths - lengths[order[0]])[order]
+    assert 300 < order[0] < 1200
+    assert np.corrcoef(away, np.arange(1500))[0, 1] > 0.97
+
+
+def test_stages_grow_to_all_rows():
+    size = known_factors.Size()
+    counts, epochs = zip(*known_factors.stages(size.rows, size), strict=True)
+    assert counts[0] == 200
+    assert all(1.1 < after / before < 1.2 for before, after in pairwise(counts))
+    assert 1 < size.rows / counts[-1] <= size.growth
+    assert min(epochs) == size.epochs
+    assert all(
+        count * many / known_factors.BATCH > 0.9 * size.least for count, many in zip(counts, epochs, strict=True)
+    )
 
 
 @pytest.mark.parametrize("pixels", [196, 784])

@@ -4,6 +4,8 @@ import logging
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
+from sklearn.neighbors import KNeighborsRegressor
 
 from layerwise.data.datasets import robot_arm_2d
 from layerwise.diagnostics import classification_error, factor_recovery, linear_probe, nearest_probe
@@ -175,6 +177,22 @@ def test_the_angles_of_an_arm_are_read_from_where_its_links_end():
     targets = np.hstack([np.sin(angles), np.cos(angles)])
     found = recovered(ends, targets, names=["sin 1", "sin 2", "cos 1", "cos 2"])
     assert min(found.values()) > 0.99
+
+
+def test_another_regressor_reads_a_torn_code():
+    torn = warped(FACTORS) + 3 * (FACTORS[:, :1] > 0.1)
+    given = {"names": NAMES, "test_codes": torn[600:], "test_factors": FACTORS[600:]}
+    found = factor_recovery(torn[:600], FACTORS[:600], regressor=KNeighborsRegressor(5), **given)
+    assert tuple(found) == NAMES
+    assert 0.8 < min(found.values()) < 1
+    one = factor_recovery(
+        torn[:600],
+        FACTORS[:600, :1],
+        regressor=LinearRegression(),
+        **given | {"names": ["x"], "test_factors": FACTORS[600:, :1]},
+    )
+    line = LinearRegression().fit(torn[:600], FACTORS[:600, 0])
+    assert one["x"] == pytest.approx(line.score(torn[600:], FACTORS[600:, 0]))
 
 
 def test_the_targets_of_pictures_fit():

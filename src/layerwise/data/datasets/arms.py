@@ -21,7 +21,7 @@ FLAT = {
     3: ((0.17, 0.045, 0.4), (0.14, 0.035, 0.7), (0.12, 0.025, 1.0)),
 }
 FOOT_RADIUS, FOOT_INTENSITY = 0.065, 0.25
-FLAT_REACH = 0.75 * np.pi
+FLAT_REACH = 0.5 * np.pi
 
 # Space: a post, an upper arm and a forearm, in units of which a picture is 1.9 wide at the post.
 SOLID = ((0.35, 0.15, 0.4), (0.45, 0.12, 0.7), (0.4, 0.09, 1.0))
@@ -46,8 +46,8 @@ class _Link(NamedTuple):
 def robot_arm_2d(rows: int, *, joints: int = 2, size: int = 28, seed: int = 0) -> Pictures:
     """A robot arm of two or three links that moves in the plane of the picture.
 
-    Factors are the angles of the joints, uniform in [-3/4 pi, 3/4 pi] and clockwise: the first link from upright, each
-    other from the link before it. The arm stands in the middle; its links get shorter, thinner and brighter towards
+    Factors are the angles of the joints, uniform in [-pi/2, pi/2], the range of a usual servo, and clockwise: the
+    first link from upright, each other from the link before it. The arm stands in the middle; its links get shorter, thinner and brighter towards
     the hand, and the later one covers the earlier, so that the picture tells the angles.
 
     After the name "2-d robot arm" in Bhutani, "Alternate Layer Sparsity and Intermediate Fine-tuning for Deep
