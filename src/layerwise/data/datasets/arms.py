@@ -27,7 +27,7 @@ FLAT_REACH = 0.5 * np.pi
 SOLID = ((0.35, 0.15, 0.4), (0.45, 0.12, 0.7), (0.4, 0.09, 1.0))
 WIDTH, MIDDLE = 1.9, 0.4
 ELEVATION, DISTANCE = np.radians(30), 4.0
-SOLID_LOW, SOLID_HIGH = (-0.75 * np.pi, 0.3, -0.5 * np.pi), (0.75 * np.pi, 0.5 * np.pi, 0.5 * np.pi)
+SOLID_LOW, SOLID_HIGH = (np.pi / 6, 0.3, -np.pi / 2), (5 * np.pi / 6, np.pi / 2, np.pi / 2)
 DARKEST, NEAREST = 0.4, 0.85
 # Two links at almost one depth are mixed, so that the picture changes smoothly when they change places.
 DEPTH = 0.04
@@ -76,9 +76,10 @@ def robot_arm_2d(rows: int, *, joints: int = 2, size: int = 28, seed: int = 0) -
 def robot_arm_3d(rows: int, *, size: int = 28, seed: int = 0) -> Pictures:
     """A robot arm of three joints in space, seen from slightly above.
 
-    Factors are the angles of the joints: the turn of the post about the vertical, in [-3/4 pi, 3/4 pi], 0 towards the
-    eye; the lean of the upper arm from upright, in [0.3, pi/2]; the bend of the forearm from the upper arm, in
-    [-pi/2, pi/2]. The eye is 4 units away (the arm is 1.2 units long) and 30 degrees above the horizon. Links are
+    Factors are the angles of the joints: the turn of the post about the vertical, in [pi/6, 5/6 pi], 0 towards the eye
+    and pi to the back; the lean of the upper arm from upright, in [0.3, pi/2]; the bend of the forearm from the upper
+    arm, in [-pi/2, pi/2]. Along the line of sight, where a picture tells little of lean and bend, the arm never points.
+    The eye is 4 units away (the arm is 1.2 units long) and 30 degrees above the horizon. Links are
     shaded: brighter towards the eye and along their middle, and each with its own intensity. So the picture tells the
     angles, whether the arm points towards the eye or away from it.
 
