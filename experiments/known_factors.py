@@ -66,8 +66,8 @@ class Size:
     first: float = 0.01
     growth: float = 1.15
     least: int = 400
-    epochs: int = 15
-    last: int = 50
+    epochs: int = 10
+    last: int = 40
 
 
 QUICK = Size(400, (32, 32), 16, 0.2, 2.0, 20, 1, 4)
