@@ -56,7 +56,7 @@ METHODS = (
     *[Method("DAE-b", level, replace(PLAIN, corruption=Masking(level))) for level in (0.1, 0.25, 0.5)],
     *[Method("DAE-g", level, replace(PLAIN, corruption=GaussianNoise(level))) for level in (0.25, 0.5, 1.0)],
     *[Method("CAE", c, replace(PLAIN, penalties={"contraction": (c, Contraction())})) for c in (0.1, 1.0, 3.0)],
-    Method("RBM", 0, Machine()),
+    Method("RBM", 0, Machine(linear=())),
 )
 
 

@@ -85,7 +85,7 @@ def trainers(name: str, size: Size) -> list[LayerTrainer]:
     plain = Shallow(ADAM, size.epochs, fidelity=cross_entropy)
     depth = len(size.hidden) + 1
     if name == "RBM":
-        return [Machine(epochs=size.epochs, linear=(depth - 1,))] * depth
+        return [Machine(epochs=size.epochs)] * depth
     if name == "sparse":
         sparse = Shallow(ADAM, size.epochs, fidelity=cross_entropy, penalties={"sparsity": (0.1, KLSparsity(0.05))})
         return [*[sparse] * (depth - 1), plain]

@@ -150,10 +150,10 @@ def factor_recovery(
     1 is all of it, 0 no more than the mean, and below 0 worse than that. It is a lower bound: another regressor may
     read more. For an angle give its sine and cosine, as `Pictures.targets` does.
 
-    By default the regressor is kernel ridge regression on standardized units: a Gaussian kernel with 500 landmarks, its width out
-    of three and its ridge out of eight chosen for each factor by leave-one-out errors on 2000 training rows. It reads
-    smooth maps well from 1 to 10 units, and takes 1 to 4 s up to 20,000 rows. A code that is stretched or torn needs
-    one that bends more, like scikit-learn's `MLPRegressor`, and ten times as long.
+    By default the regressor is kernel ridge regression on standardized units: a Gaussian kernel with 500 landmarks, its
+    width out of three and its ridge out of eight chosen for each factor by leave-one-out errors on 2000 training rows.
+    It reads smooth maps well from 1 to 10 units, and takes 1 to 4 s up to 20,000 rows. A code that is stretched or torn
+    needs one that bends more, like scikit-learn's `MLPRegressor`, and ten times as long.
 
     Arguments:
         codes, factors: training rows, and the factors of each.

@@ -44,10 +44,7 @@ def hinton2006(
     >>> [phase.name for phase in hinton2006(Setting(60_000, widths=(784, 500, 30)))]
     ['machine 1', 'machine 2', 'fine-tune']
     """
-    linear = [] if is_crossed(setting.objective.fidelity) else [0]
-    # The code of a classifier has the units of its other layers.
-    linear += [setting.depth - 1] if setting.goal is None else []
-    trainer = Machine(epochs=epochs, lr=lr, linear_lr=linear_lr, linear=tuple(linear))
+    trainer = Machine(epochs=epochs, lr=lr, linear_lr=linear_lr)
     tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=fine_tune_lr, optimizer=optimizer)
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 

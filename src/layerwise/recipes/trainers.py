@@ -10,7 +10,7 @@ import torch
 from layerwise.corruptions import Corruption
 from layerwise.models import Chain
 from layerwise.optim import FirstOrder, Optimizer
-from layerwise.penalties import Fidelity, Penalty, WeightDecay, contrastive_divergence, squared_error
+from layerwise.penalties import Fidelity, Penalty, WeightDecay, contrastive_divergence, is_crossed, squared_error
 from layerwise.recipes.setting import Setting
 from layerwise.training import Block, Boltzmann, Constant, Objective, Phase, Schedule, Stop, Switch
 
@@ -80,7 +80,8 @@ class Machine(LayerTrainer):
         epochs: for each layer.
         batch_size: rows of a batch.
         chain: how samples are drawn.
-        linear: the layers (from 0) that have linear units.
+        linear: the layers (from 0) that have linear units on one of their sides; None is the first, unless the
+            objective is the cross-entropy, and the code of an autoencoder.
 
     Source: Hinton & Salakhutdinov 2006, supporting material.
 
@@ -95,11 +96,11 @@ class Machine(LayerTrainer):
     epochs: int = 50
     batch_size: int = 100
     chain: Chain = Chain()
-    linear: tuple[int, ...] = ()
+    linear: tuple[int, ...] | None = None
 
     def phase(self, index: int, setting: Setting) -> Phase:
         """The phase of encoder layer `index` (from 0)."""
-        rate = self.linear_lr if index in self.linear else self.lr
+        rate = self.linear_lr if index in self._linear(setting) else self.lr
         return Phase(
             f"machine {index + 1}",
             Objective(contrastive_divergence, {"weight_decay": (self.weight_decay, WeightDecay())}),
@@ -109,3 +110,10 @@ class Machine(LayerTrainer):
             batch_size=self.batch_size,
             stop=Stop(keep="last"),
         )
+
+    def _linear(self, setting: Setting) -> tuple[int, ...]:
+        if self.linear is not None:
+            return self.linear
+        first = () if is_crossed(setting.objective.fidelity) else (0,)
+        # The code of a classifier has the units of its other layers.
+        return (*first, setting.depth - 1) if setting.goal is None else first

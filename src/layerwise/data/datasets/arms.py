@@ -46,9 +46,9 @@ class _Link(NamedTuple):
 def robot_arm_2d(rows: int, *, joints: int = 2, size: int = 28, seed: int = 0) -> Pictures:
     """A robot arm of two or three links that moves in the plane of the picture.
 
-    Factors are the angles of the joints, uniform in [-pi/2, pi/2], the range of a usual servo, and clockwise: the
-    first link from upright, each other from the link before it. The arm stands in the middle; its links get shorter, thinner and brighter towards
-    the hand, and the later one covers the earlier, so that the picture tells the angles.
+    Factors are the angles of the joints, uniform in [-pi/2, pi/2], the range of a usual servo, and clockwise: the first
+    link from upright, each other from the link before it. The arm stands in the middle; its links get shorter, thinner
+    and brighter towards the hand, and the later one covers the earlier, so that the picture tells the angles.
 
     After the name "2-d robot arm" in Bhutani, "Alternate Layer Sparsity and Intermediate Fine-tuning for Deep
     Autoencoders"; how it was drawn there is not known, and this drawing is our own.
