@@ -73,5 +73,7 @@ def test_what_cannot_be_done_is_refused():
         annealed_log_partition(RestrictedBoltzmannMachine(3, 3, hidden=GaussianUnits()))
     with pytest.raises(InputError, match="at least 2 chains"):
         annealed_log_partition(RestrictedBoltzmannMachine(3, 3), chains=1)
+    with pytest.raises(InputError, match="3 temperatures are needed; got 100 and 2"):
+        annealed_log_partition(RestrictedBoltzmannMachine(3, 3), temperatures=2)
     with pytest.raises(InputError, match="needs binary visible units"):
         pseudo_likelihood(RestrictedBoltzmannMachine(3, 3, visible=GaussianUnits()), torch.zeros(1, 3))

@@ -85,7 +85,7 @@ def annealed_log_partition(
         seed: of the draws.
 
     Raises:
-        InputError: for hidden units that are not binary, or fewer than 2 chains or temperatures.
+        InputError: for hidden units that are not binary, fewer than 2 chains, or than 3 temperatures.
 
     Source: Neal 2001; Salakhutdinov & Murray 2008, "On the quantitative analysis of deep belief networks", section 4.1.
 
@@ -95,8 +95,8 @@ def annealed_log_partition(
     """
     if not isinstance(machine.hidden, BernoulliUnits):
         raise InputError(f"annealing needs binary hidden units; got {machine.hidden}.")
-    if chains < 2 or temperatures < 2:
-        raise InputError(f"at least 2 chains and 2 temperatures are needed; got {chains} and {temperatures}.")
+    if chains < 2 or temperatures < 3:
+        raise InputError(f"at least 2 chains and 3 temperatures are needed; got {chains} and {temperatures}.")
     weight, bias = machine.weight, machine.visible_bias
     base = bias if base is None else base.to(weight)
     noise = generator(seed, device=weight.device)
@@ -156,22 +156,20 @@ def pseudo_likelihood(
     if not isinstance(machine.visible, BernoulliUnits):
         raise InputError(f"the pseudo-likelihood needs binary visible units; got {machine.visible}.")
     rows, features = x.shape
-    energy = machine.free_energy(x)
     if seed is not None:
         units = torch.randint(features, (rows,), generator=generator(seed))
+    linear = machine.up(x)
+    hidden = machine.hidden.log_partition(linear).sum(1)
+
+    def flipped(units: Tensor) -> Tensor:
+        # A flip changes the linear values of the hidden units by one column of the weights.
+        change = 1 - 2 * x.gather(1, units[:, None])
+        moved = machine.hidden.log_partition(linear + change * machine.weight.T[units]).sum(1)
+        return logsigmoid(hidden - moved - change[:, 0] * machine.visible_bias[units])
+
     if units is not None:
-        return features * logsigmoid(machine.free_energy(_flipped(x, units)) - energy)
-    every = [
-        logsigmoid(machine.free_energy(_flipped(x, torch.full((rows,), unit))) - energy) for unit in range(features)
-    ]
-    return torch.stack(every).sum(0)
-
-
-def _flipped(x: Tensor, units: Tensor) -> Tensor:
-    flipped = x.clone()
-    place = torch.arange(len(x), device=x.device), units.to(x.device)
-    flipped[place] = 1 - flipped[place]
-    return flipped
+        return features * flipped(units.to(x.device))
+    return torch.stack([flipped(torch.full((rows,), unit, device=x.device)) for unit in range(features)]).sum(0)
 
 
 def _states(units: int, like: Tensor) -> list[Tensor]:
