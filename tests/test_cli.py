@@ -318,7 +318,6 @@ WRONG_USE = {
     "classes that are numbers": ["fit", "t.csv", "--task", "classify", "--target", "x", "-o", "m"],
     "numbers that are text": ["fit", "t.csv", "--task", "regress", "--target", "city", "-o", "m"],
     "one class": ["fit", "t.csv", "--task", "classify", "--target", "same", "-o", "m"],
-    "epochs of a recipe without": ["fit", "t.csv", "--recipe", "layerwise", "--epochs", "3", "-o", "m"],
     "a recipe's phase": ["fit", "t.csv", "--recipe", "bottleneck", "--dry-run"],
     **{
         f"setting {pair}": ["fit", "t.csv", "--set", pair, dry]
@@ -350,6 +349,24 @@ def test_wrong_use_gets_one_line_and_exit_code_2(run, tmp_path, case):
     assert (code, out) == (2, "")
     assert one_line(error)
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
+@pytest.mark.parametrize("dry", ["--dry-run", "--json"])
+def test_a_task_without_a_target_is_told_which_columns_there_are(run, dry):
+    messy().to_csv("t.csv", index=False)
+    _, _, error = run("fit", "t.csv", "--task", "classify", "-o", "m", dry)
+    assert "t.csv: --task classify needs the column to predict; there are 'x', 'y'" in error
+    assert "--target" in error
+
+
+@pytest.mark.parametrize("rows", [6, 60])
+def test_no_remark_of_a_library_reaches_the_terminal(tmp_path, rows):
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": draw.normal(size=rows), "y": draw.normal(size=rows)})
+    frame.assign(lab=np.arange(rows) // 2 * 3).to_csv(tmp_path / "t.csv", index=False)
+    words = ["fit", "t.csv", "--task", "classify", "--target", "lab", *map(str, SHORT), "-o", "m"]
+    done = subprocess.run([sys.executable, "-m", "layerwise", *words], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_other_columns_than_in_fit(run, model):
@@ -619,9 +636,11 @@ def test_rows_to_predict_need_no_targets(run, fit_task):
     for file in ("t", "new"):
         assert run("predict", folder, f"{file}.csv", "-o", f"{file}.parquet")[0] == 0
     assert pd.read_parquet("t.parquet").equals(pd.read_parquet("new.parquet"))
-    code, out, error = run("evaluate", folder, "new.csv")
-    assert (code, out) == (2, "")
-    assert one_line(error)
+    for words in (["evaluate", folder, "new.csv"], ["report", folder, "new.csv", "-o", "page.html"]):
+        code, out, error = run(*words)
+        assert (code, out) == (2, "")
+        assert one_line(error)
+        assert "new.csv: to judge, column 'kind' is needed; found columns 'same', 'city'" in error
     frame.drop(columns="x").to_csv("less.csv", index=False)
     code, _, error = run("predict", folder, "less.csv", "-o", "p.csv")
     assert code == 2

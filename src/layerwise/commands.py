@@ -10,6 +10,7 @@ import pyarrow as pa
 from rich.table import Table as RichTable
 
 from layerwise.data import Table, check_writable, datasets, read, write
+from layerwise.data.table import listing
 from layerwise.errors import InputError
 from layerwise.estimators import DeepAutoencoder, StackedClassifier, load
 from layerwise.files import check_file
@@ -49,7 +50,7 @@ class FitResult:
 
 def dry_run(options: FitOptions) -> dict[str, Any]:
     """The recipe that `fit` would run, and nothing else."""
-    table = options.source.read()
+    table = _wanted(options)
     schema, model, recipe = options.estimator().plan(table)
     # The layers before the head: the widths that the views speak of.
     widths = model.widths[: 1 + len(model.encoder)]
@@ -106,7 +107,7 @@ def fit(options: FitOptions) -> FitResult:
     if options.codes is not None:
         check_writable(options.codes)
     with model_folder(options.output) as staging:
-        table = options.source.read()
+        table = _wanted(options)
         history = History(staging / "history.jsonl")
         estimator.fit(table, history=history, checkpoint=options.checkpoint)
         estimator.ignored_ = (*options.source.drop, *([options.source.label] if options.source.label else []))
@@ -164,14 +165,14 @@ def predict(model: Path, source: DataOptions, *, output: Path, probabilities: bo
 def evaluate(model: Path, source: DataOptions, *, device: str) -> tuple[dict[str, Any], str]:
     """The figures of `fit` on the given rows, as values and in words."""
     estimator = load(model, device=device)
-    metrics = estimator.evaluate(_matching(estimator, source))
+    metrics = estimator.evaluate(_judged(estimator, source))
     return metrics, summary(metrics)
 
 
 def report(model: Path, source: DataOptions | None, *, output: Path, device: str) -> None:
     """Write the page, on the given rows or on those which `fit` held out."""
     estimator = load(model, device=device)
-    estimator.report(output, None if source is None else _matching(estimator, source), title=model.name)
+    estimator.report(output, None if source is None else _judged(estimator, source), title=model.name)
 
 
 def info(model: Path) -> dict[str, Any]:
@@ -214,9 +215,11 @@ def _forecast(metrics: dict[str, Any]) -> str:
         return f"on {rows}: root mean squared error {metrics['rmse']:.4g}\n  R2 of the net {r2}{linear}"
     low, high = metrics["error_interval"]
     linear = "" if metrics["linear_error"] is None else f"   logistic regression {metrics['linear_error']:.2%}{fitted}"
+    # Folders of the first versions do not say which class was the most frequent one.
+    usual = "unknown" if metrics["majority_error"] is None else f"{metrics['majority_error']:.2%}"
     return (
         f"error on {rows}, {len(metrics['classes'])} classes:\n"
-        f"  most frequent class {metrics['majority_error']:.2%}{linear}\n"
+        f"  most frequent class {usual}{linear}\n"
         f"  net {metrics['error']:.2%} (95 % interval {low:.2%} to {high:.2%})"
     )
 
@@ -270,6 +273,25 @@ def _cell(value: Any) -> str:
 def _codes(estimator: Estimator, table: Table) -> Table:
     codes = estimator.transform(table)
     return Table.from_array(codes, names=tuple(f"code{i}" for i in range(codes.shape[1])))
+
+
+def _wanted(options: FitOptions) -> Table:
+    """The rows to fit to, with targets where they are to be predicted."""
+    table = options.source.read()
+    if options.task != "reconstruct" and table.labels is None:
+        raise table.origin.error(
+            f"--task {options.task} needs the column to predict; there are {listing(table.names)}. Say which: --target."
+        )
+    return table
+
+
+def _judged(estimator: Estimator, source: DataOptions) -> Table:
+    """The rows with the model's columns, and with targets where it predicts."""
+    table = _matching(estimator, source)
+    if not isinstance(estimator, DeepAutoencoder) and table.labels is None:
+        wanted = repr(estimator.metrics_["target"]) if "target" in estimator.metrics_ else "of the target"
+        raise table.origin.error(f"to judge, column {wanted} is needed; found columns {listing(table.names)}.")
+    return table
 
 
 def _matching(estimator: Estimator, source: DataOptions) -> Table:

@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_bits():
         assert np.array_equal(mine.components_, theirs.components_)
 
 
-@pytest.mark.parametrize("sizes", [(), (0,), (4, 2.5), "auto"])
+@pytest.mark.parametrize("sizes", [(), (0,), (4, 2.5), "auto", 5, None])
 def test_sizes_that_are_none_are_refused(sizes):
     with pytest.raises(InputError, match="hidden_layer_sizes must be"):
         DeepBeliefNetwork(sizes).fit(np.zeros((5, 3)))

@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from scipy.sparse import coo_array, csc_matrix, csr_matrix
 from scipy.special import expit, log_expit
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
@@ -48,6 +49,17 @@ def test_it_takes_the_place_of_bernoulli_rbm():
         found, wanted = getattr(ours, method)(DIGITS), getattr(theirs, method)(DIGITS)
         assert (found.shape, found.dtype.kind) == (wanted.shape, wanted.dtype.kind)
     assert ours.n_features_in_ == 64
+    assert ours.h_samples_.shape == (20, 8)
+    assert set(ours.h_samples_.ravel()) <= {0, 1} >= set(theirs.h_samples_.ravel())
+
+
+@pytest.mark.parametrize("kind", [csr_matrix, coo_array, csc_matrix])
+@pytest.mark.parametrize("x", [DIGITS, 10 * DIGITS], ids=["bernoulli", "gaussian"])
+def test_sparse_rows_are_the_same_rows(x, kind):
+    dense, sparse = (RBM(8, **FAST).fit(rows) for rows in (x, kind(x)))
+    np.testing.assert_array_equal(sparse.components_, dense.components_)
+    np.testing.assert_array_equal(sparse.partial_fit(kind(x)).transform(kind(x)), dense.partial_fit(x).transform(x))
+    np.testing.assert_array_equal(sparse.score_samples(kind(x)), dense.score_samples(x))
 
 
 def test_the_code_and_the_energy_are_those_of_the_formulas():

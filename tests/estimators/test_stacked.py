@@ -24,17 +24,18 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from layerwise import DeepAutoencoder, InputError, Layer, ModelFileError, StackedClassifier, StackedRegressor
+from layerwise.commands import summary
 from layerwise.data import Table, read
 from layerwise.estimators import load
 from layerwise.estimators.prediction import divide_labelled, judge_predictions
-from layerwise.estimators.targets import Classes, Numbers
+from layerwise.estimators.targets import Classes, Given, Numbers
 from layerwise.manifest import seal
 from layerwise.models import Normalization, sigmoid, tanh
 from layerwise.optim import FirstOrder
 from layerwise.penalties import KLSparsity, softmax_cross_entropy
 from layerwise.recipes import Setting, denoising_stack, end_to_end, layerwise, vincent2010
 from layerwise.storage import KIND
-from layerwise.training import Event, History, Objective, Phase, Recipe, StepEnd
+from layerwise.training import Event, History, Objective, Phase, Recipe, StepEnd, describe
 
 X, Y = load_iris(return_X_y=True)
 NUMBERS = load_diabetes().data[:200], load_diabetes().target[:200]
@@ -129,6 +130,66 @@ def test_unlabelled_rows_of_a_regressor(marker):
     assert found.target_.center == pytest.approx(y[::2].mean())
 
 
+def test_in_a_table_only_empty_cells_are_unlabelled(caplog, tmp_path):
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(lab=Y - 1)
+    for name, marks in (("all", frame.lab), ("some", half(frame.lab, None))):
+        frame.assign(lab=marks).to_csv(tmp_path / f"{name}.csv", index=False)
+        table = read(tmp_path / f"{name}.csv", label="lab")
+        found = classifier().fit(table)
+        assert found.classes_.tolist() == [-1, 0, 1]
+        assert rows_in(found.history_)["fine-tune"] == (150 if name == "all" else 75)
+        assert found.evaluate(table)["rows"] == found.metrics_["rows"]
+    assert "unlabelled" not in caplog.text
+    two = classifier().fit(X, Y - 1)
+    assert two.classes_.tolist() == [0, 1]
+    assert "taken as unlabelled, since their class is -1: 50 of 150 rows." in caplog.text
+    with pytest.raises(InputError, match=r"column 'lab' must hold classes that fit has seen; found -1 in line 2"):
+        two.evaluate(read(tmp_path / "all.csv", label="lab"))
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "words"),
+    [
+        (
+            np.where(Y > 0, "a", "b"),
+            "regress",
+            r"t.csv: column 'lab' must hold numbers; found 'b' in line 2 \(150 such",
+        ),
+        (X[:, 0], "classify", r"t.csv: column 'lab' must hold classes, .*; found 5.1 in line 2 .*--task regress"),
+        (
+            np.where(Y > 0, "inf", "1"),
+            "regress",
+            r"t.csv: column 'lab' must be finite; found inf in line 52 \(100 such",
+        ),
+        (
+            np.where(Y > 0, "inf", "1"),
+            "classify",
+            r"t.csv: column 'lab' must be finite; found inf in line 52 \(100 such",
+        ),
+        (
+            np.full(150, "a"),
+            "classify",
+            r"t.csv: .*two classes; found 1 class in column 'lab', 'a' in line 2 \(150 such",
+        ),
+        (np.arange(150), "classify", r"t.csv: column 'lab' must hold classes that repeat, .*found 0 in line 2"),
+        (np.full(150, ""), "regress", r"t.csv: a regressor needs rows with numbers .* none in column 'lab'"),
+    ],
+    ids=["text", "fractions", "inf numbers", "inf classes", "one class", "names", "empty"],
+)
+def test_a_refused_target_is_found_in_its_file(tmp_path, values, task, words):
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(lab=values)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(InputError, match=words) as told:
+        made(task).fit(read(tmp_path / "t.csv", label="lab"))
+    assert "\n" not in str(told.value)
+
+
+def test_one_row_of_each_class_among_unlabelled_ones():
+    y = np.full(150, np.nan)
+    y[[0, 60, 120]] = 0, 1, 2
+    assert classifier().fit(X, y).classes_.tolist() == [0, 1, 2]
+
+
 def test_the_layers_learn_from_unlabelled_rows():
     more = classifier().fit(X, UNLABELLED["-1"])
     fewer = classifier().fit(X[::2], Y[::2])
@@ -138,7 +199,7 @@ def test_the_layers_learn_from_unlabelled_rows():
 
 def test_unlabelled_rows_neither_validate_nor_judge():
     known = np.arange(3000) < 2000
-    parts = divide_labelled(known, 0.1, test_fraction=0.2, seed=3)
+    parts = divide_labelled(np.where(known, 0, -1), 0.1, test_fraction=0.2, seed=3)
     assert [len(part) for part in vars(parts).values()] == [2400, 1400, 200, 400]
     assert all(known[part].all() for part in (parts.labelled, parts.validation, parts.held_out))
     together = np.concatenate([parts.train, parts.validation, parts.held_out])
@@ -181,13 +242,21 @@ def test_kinds_of_classes(tmp_path, y, classes):
         (np.zeros(150), "at least two classes; found 1 class"),
         (np.full(150, -1), "at least two classes; found 1 class"),
         (np.full(150, np.nan), "at least two classes; found 0 class"),
-        (X[:, 0], "all texts or all whole numbers: .*continuous"),
-        (np.where(Y > 0, np.inf, 1.0), "one class for each row: Input y contains infinity"),
+        (
+            X[:, 0],
+            r"must hold classes, texts or whole numbers; found 5.1 in row 0 \(133 such cells\).*continuous.*regress",
+        ),
+        (
+            np.where(Y > 0, np.inf, 1.0),
+            r"must be finite; found inf in row 50 \(100 such cells\). Input y contains infin",
+        ),
+        (np.arange(150), r"must hold classes that repeat, and has 150 in 150 rows, as an identifier; found 0 in row 0"),
+        (np.arange(150).astype(str), "must hold classes that repeat"),
         (np.stack([Y, Y], 1), "one class for each row: y should be a 1d array"),
         (np.array(["a", 1] * 75, dtype=object), "all texts or all whole numbers"),
         (None, "requires y to be passed"),
     ],
-    ids=["one", "-1", "NaN", "numbers", "infinity", "two columns", "mixed", "none"],
+    ids=["one", "-1", "NaN", "numbers", "infinity", "rows", "names", "two columns", "mixed", "none"],
 )
 def test_what_are_no_classes(y, words):
     estimator = classifier()
@@ -200,9 +269,12 @@ def test_what_are_no_classes(y, words):
 @pytest.mark.parametrize(
     ("y", "words"),
     [
-        (NAMES[Y], "a regressor predicts numbers: .*strings"),
-        (np.array(["a", None] * 75, dtype=object), "a regressor predicts numbers: could not convert string"),
-        (np.where(Y > 0, np.inf, 1.0), "a regressor predicts numbers: Input y contains infinity"),
+        (NAMES[Y], r"must hold numbers; found 'setosa' in row 0 \(150 such cells\).*classify"),
+        (np.array([None, "a"] * 75, dtype=object), r"must hold numbers; found 'a' in row 1 \(75 such cells\)"),
+        (
+            np.where(Y > 0, np.inf, 1.0),
+            r"must be finite; found inf in row 50 \(100 such cells\). Input y contains infin",
+        ),
         (np.full(150, np.nan), "needs rows with numbers to predict; found none"),
         (None, "requires y to be passed"),
     ],
@@ -214,11 +286,24 @@ def test_what_are_no_numbers(y, words):
     assert "\n" not in str(told.value)
 
 
-def test_where_all_labelled_rows_are_held_out():
-    y = np.full(150, -1)
-    y[[3, 60]] = 0, 1
-    with pytest.raises(InputError, match="all of them are held out or unlabelled"):
-        classifier(test_fraction=0.9).fit(X, np.where(y == -1, np.nan, y))
+def test_each_part_has_its_share_of_each_class_and_training_some():
+    strata = np.repeat([0, 1, 2, 3, -1], [2000, 1000, 20, 1, 500])
+    for seed in range(3):
+        parts = divide_labelled(strata, 0.1, test_fraction=0.2, seed=seed)
+        counts = {name: np.bincount(strata[part.numpy()] + 1, minlength=5)[1:] for name, part in vars(parts).items()}
+        assert np.allclose(counts["held_out"], [400, 200, 4, 0], atol=1)
+        assert np.allclose(counts["validation"], [200, 100, 2, 0], atol=1)
+        assert counts["labelled"][3] == 1
+        parts = divide_labelled(strata, 0.0, test_fraction=0.99999, seed=seed)
+        assert np.bincount(strata[parts.labelled.numpy()]).tolist() == [1, 1, 1, 1]
+
+
+def test_a_head_knows_every_class():
+    y = half(NAMES[Y], None)
+    y[4:50], y[104:] = None, None
+    found = classifier(test_fraction=0.9, head=LogisticRegression()).fit(X, y)
+    assert found.head_.classes_.tolist() == NAMES.tolist()
+    assert found.predict_proba(X).shape == (150, 3)
 
 
 WRONG: list[dict[str, Any]] = [
@@ -265,6 +350,28 @@ def test_a_recipe_without_a_phase_for_the_targets_needs_a_head(kind):
     assert [*rows_in(found.history_)] == ["layer 1", "layer 2"]
 
 
+@pytest.mark.parametrize("method", ["fit", "plan"])
+def test_a_head_needs_a_phase_without_targets_and_the_right_kind(method):
+    for recipe in (partial(end_to_end, epochs=3), "end_to_end"):
+        with pytest.raises(InputError, match="with a head the recipe must have a phase that learns without targets"):
+            getattr(classifier(head=SVC(), recipe=recipe), method)(X, Y)
+    with pytest.raises(InputError, match=r"^head must be a classifier of scikit-learn; got Ridge\(\)"):
+        getattr(classifier(head=Ridge()), method)(X, Y)
+    with pytest.raises(InputError, match=r"^head must be a regressor of scikit-learn; got SVC\(\)"):
+        getattr(regressor(head=SVC()), method)(*NUMBERS)
+
+
+def test_tied_weights_train_the_layers():
+    estimator = classifier(layer=Layer(sigmoid, tied=True), head=LogisticRegression())
+    _, fresh, _ = estimator.plan(X, Y)
+    found = estimator.fit(X, Y)
+    assert [*rows_in(found.history_)] == ["layer 1", "layer 2"]
+    for mine, first in zip(found.model_.encoder, fresh.encoder, strict=True):
+        assert not torch.equal(mine.weight, first.weight)
+    whole = classifier(layer=Layer(sigmoid, tied=True)).fit(X, Y)
+    assert [*rows_in(whole.history_)] == ["layer 1", "layer 2", "fine-tune"]
+
+
 def test_what_cannot_end_does_not_begin():
     """A last phase that does not fit is refused before the first one, and named."""
 
@@ -273,7 +380,9 @@ def test_what_cannot_end_does_not_begin():
         return [*layerwise(setting, fine_tune=None), Phase("last", far, FirstOrder(), epochs=1)]
 
     history = History()
-    with pytest.raises(InputError, match=r"^phase 'last': layers must be numbers from 1 to 2") as told:
+    with pytest.raises(InputError, match=r"^phase 'last': layers must be"):
+        classifier(recipe=wrong).plan(X, Y)
+    with pytest.raises(InputError, match=r"^phase 'last': layers must be .*numbers from 1 to 2") as told:
         classifier(recipe=wrong).fit(X, Y, history=history)
     assert "\n" not in str(told.value)
     assert history.rows == []
@@ -404,6 +513,24 @@ def test_binary_columns_are_from_0_to_1_too():
     assert [type(phase.objective.fidelity).__name__ for phase in phases[:1]] == ["ClippedSquaredError"]
 
 
+def test_a_folder_knows_the_most_frequent_class_and_an_older_one_does_not(tmp_path):
+    y = np.where(Y == 0, 1, Y)
+    found = classifier().fit(X, y)
+    few = np.flatnonzero(y == 2)[:10]
+    found.save(tmp_path / "model")
+    again = StackedClassifier.load(tmp_path / "model")
+    assert again.evaluate(X[few], y[few])["majority_error"] == found.evaluate(X[few], y[few])["majority_error"] == 1.0
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    del config["settings"]["target"]["majority"]
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    seal(tmp_path / "model", KIND)
+    older = StackedClassifier.load(tmp_path / "model")
+    figures = older.evaluate(X[few], y[few])
+    assert figures["majority_error"] is None
+    assert "most frequent class unknown" in summary(figures)
+    older.report(tmp_path / "page.html", Table.from_array(X[few], labels=y[few]))
+
+
 def test_another_kind_of_folder_is_refused(tmp_path):
     classifier().fit(X, Y).save(tmp_path / "classifier")
     regressor().fit(*NUMBERS).save(tmp_path / "regressor")
@@ -433,6 +560,8 @@ def test_another_kind_of_folder_is_refused(tmp_path):
         {"task": "classify", "classes": [[0], [1], [2]]},
         {"task": "classify", "classes": [0, None, {}]},
         {"task": "classify"},
+        {"task": "classify", "classes": [0, 1, 2], "majority": 3},
+        {"task": "classify", "classes": [0, 1, 2], "majority": []},
         {"task": "os.system"},
         {},
         "classify",
@@ -537,13 +666,14 @@ def test_figures_of_classes_by_hand():
     y = half(NAMES[Y], None)
     found = classifier(recipe=QUICK, test_fraction=0.4).fit(X, y)
     metrics = found.metrics_
-    parts = divide_labelled(np.array([one is not None for one in y]), 0.1, test_fraction=0.4, seed=found._seed())
+    parts = divide_labelled(found.target_.strata(y), 0.1, test_fraction=0.4, seed=found._seed())
     held, labelled = parts.held_out.numpy(), parts.labelled.numpy()
     truth, predicted = NAMES[Y[held]], found.predict(X[held])
     wrong = int((predicted != truth).sum())
     assert (metrics["task"], metrics["rows"], metrics["held_out"]) == ("classify", 30, "held-out rows")
     assert metrics["error"] == wrong / 30
-    assert metrics["majority_error"] == pytest.approx(1 - np.unique(truth, return_counts=True)[1].max() / 30)
+    names, counts = np.unique(NAMES[Y[labelled]], return_counts=True)
+    assert metrics["majority_error"] == pytest.approx((truth != names[counts.argmax()]).mean())
     interval = binomtest(wrong, 30).proportion_ci(method="wilson")
     assert metrics["error_interval"] == pytest.approx([*interval], abs=1e-4)
     assert metrics["confusion"] == confusion_matrix(truth, predicted, labels=NAMES).tolist()
@@ -558,7 +688,7 @@ def test_figures_of_classes_by_hand():
 def test_figures_of_numbers_by_hand():
     x, y = NUMBERS
     found = regressor(recipe=QUICK, test_fraction=0.25).fit(x, y)
-    parts = divide_labelled(np.ones(200, bool), 0.1, test_fraction=0.25, seed=found._seed())
+    parts = divide_labelled(np.zeros(200, int), 0.1, test_fraction=0.25, seed=found._seed())
     held, labelled = parts.held_out.numpy(), parts.labelled.numpy()
     predicted = found.predict(x[held])
     assert found.metrics_["rows"] == 50
@@ -631,7 +761,7 @@ def test_evaluation_skips_unlabelled_rows_and_needs_some():
     found = classifier().fit(X, Y)
     figures = found.evaluate(X, half(Y, -1, int))
     assert (figures["rows"], figures["held_out"], figures["linear_error"]) == (75, "given rows", None)
-    with pytest.raises(InputError, match="only where their targets are known; found none"):
+    with pytest.raises(InputError, match="to judge, rows need targets; found none in column 'y'"):
         found.evaluate(X, np.full(150, -1))
 
 
@@ -664,7 +794,7 @@ def test_two_outputs(tmp_path):
 def test_constant_numbers_are_predicted():
     found = regressor().fit(X, np.full(150, 7.0))
     assert found.predict(X) == pytest.approx(np.full(150, 7.0), abs=0.5)
-    assert Numbers.of(np.full(5, 7.0)).scale.tolist() == [1.0]
+    assert Numbers.of(Given(np.full(5, 7.0))).scale.tolist() == [1.0]
 
 
 @pytest.mark.parametrize(("name", "first"), [("hinton2006", "machine 1"), ("vincent2010", "layer 1")])
@@ -707,7 +837,26 @@ def test_the_plan_is_that_of_the_fit(kind):
     found = estimator.fit(x, y)
     assert schema == found.schema_
     assert model.widths == found.model_.widths == (x.shape[1], 8, 6, 3 if kind == "classify" else 1)
-    assert [phase.name for phase in phases] == [*rows_in(found.history_)]
+    assert describe(phases) == found.recipe_
+
+
+@both
+def test_the_plan_divides_as_the_fit_does(kind):
+    """The recipe goes by the number of rows: those that are held out must not count."""
+    seen: list[tuple[int, int | None]] = []
+
+    def noting(setting: Setting) -> Recipe:
+        seen.append((setting.rows, setting.labelled))
+        return QUICK(setting)
+
+    x, y = rows_of(kind)
+    estimator = made(kind, recipe=noting, test_fraction=0.2, random_state=5)
+    schema, model, _ = estimator.plan(x, y)
+    found = estimator.fit(x, y)
+    assert schema == found.schema_
+    assert seen[0] == seen[1] == (len(x) * 4 // 5,) * 2
+    same = made(kind, recipe=noting, test_fraction=0.2, random_state=5).plan(x, y)[1]
+    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), same.parameters(), strict=True))
 
 
 def test_many_labelled_rows_choose_the_best_weights():
@@ -734,6 +883,6 @@ def test_the_page(tmp_path):
 
 def test_classes_that_fit_has_not_seen_are_not_passed_over_in_silence():
     found = classifier(recipe=QUICK).fit(X[:100], Y[:100])
-    with pytest.raises(InputError, match=r"50 of 150 rows have a class that fit has not seen, first .*2.* in row 100"):
+    with pytest.raises(InputError, match=r"must hold classes that fit has seen; found 2 in row 100 \(50 such cells\)"):
         found.evaluate(X, Y)
     assert found.evaluate(X, np.where(Y == 2, np.nan, Y))["rows"] == 100

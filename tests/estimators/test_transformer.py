@@ -27,7 +27,7 @@ from layerwise.estimators.page import report_data
 from layerwise.estimators.split import split_rows
 from layerwise.models import Normalization
 from layerwise.penalties import L1, MixedFidelity, cross_entropy
-from layerwise.recipes import hinton2006
+from layerwise.recipes import RECIPES, hinton2006
 from layerwise.training import StepEnd
 
 FAST = {"max_epochs": 2, "random_state": 0}
@@ -428,6 +428,24 @@ def test_a_data_sets_own_test_rows_judge():
     test = Table.from_array(draw.normal(size=(25, 3)))
     encoder = DeepAutoencoder(2, **FAST).fit(Table.from_array(draw.normal(size=(100, 3)), test=test))
     assert (encoder.metrics_["rows"], encoder.metrics_["held_out"]) == (25, "test rows")
+
+
+@pytest.mark.parametrize("name", ["layerwise", "intermediate_fine_tuning", "denoising_stack"])
+def test_layers_that_are_trained_one_by_one_have_no_linear_path_beside_them(name):
+    x = np.random.default_rng(0).normal(size=(60, 3)) @ np.random.default_rng(1).normal(size=(3, 8))
+    recipe = partial(RECIPES[name], epochs=30, fine_tune_epochs=1)
+    encoder = DeepAutoencoder(3, hidden_layer_sizes=(16,), recipe=recipe, random_state=0, validation_fraction=0).fit(x)
+    assert encoder.model_.linear_path is None
+    assert encoder.metrics_["squared_error"] < encoder.metrics_["mean_squared_error"]
+    assert DeepAutoencoder(3, hidden_layer_sizes=(16,)).plan(x)[1].linear_path is not None
+    with pytest.raises(InputError, match=r"^phase 'layer 1.*': .* Use linear_path=False"):
+        DeepAutoencoder(3, hidden_layer_sizes=(16,), recipe=name, linear_path=True).fit(x)
+
+
+def test_the_cross_entropy_names_the_column_that_it_cannot_take():
+    frame = pd.DataFrame({"b": [0, 1] * 20, "length": np.arange(40.0)})
+    with pytest.raises(InputError, match=r"column '(b|length)' are not\. Use scaling='minmax'"):
+        DeepAutoencoder(1, fidelity=cross_entropy, **FAST).fit(frame)
 
 
 def test_cross_validation_does_not_cut_machines_by_a_value_that_says_nothing():

@@ -2,10 +2,12 @@
 
 import copy
 import pickle
+import re
 from functools import partial
 from inspect import signature
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -17,7 +19,6 @@ from layerwise.penalties import CrossEntropy, KLSparsity, cross_entropy, predict
 from layerwise.recipes import (
     RECIPES,
     Setting,
-    Shallow,
     alternate_sparsity,
     alternate_sparsity_combined,
     architecture,
@@ -29,6 +30,7 @@ from layerwise.recipes import (
     sparse_bottleneck,
     vincent2010,
 )
+from layerwise.recipes.arguments import TRAINERS
 from layerwise.training import (
     Block,
     Boltzmann,
@@ -51,7 +53,7 @@ pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
 recipes = pytest.mark.parametrize("name", RECIPES)
 BY_LAYERS = [name for name in RECIPES if name not in ("default", "end_to_end", "kramer1991")]
 by_layers = pytest.mark.parametrize("name", BY_LAYERS)
-SHORT = {"epochs": 1, "fine_tune_epochs": 1, "batch_size": 5, "k": 2, "trainer": Shallow(epochs=1, batch_size=5)}
+SHORT = {"epochs": 1, "fine_tune_epochs": 1, "batch_size": 5, "k": 2}
 ROWS = 20
 FIDELITIES = {"reconstruction": Objective(), "binary": Objective(cross_entropy)}
 fidelities = pytest.mark.parametrize("kind", FIDELITIES)
@@ -76,7 +78,7 @@ def model_for(name: str, kind: str = "reconstruction") -> Dense:
     style = architecture(bound(name))
     binary = kind == "binary"
     layer = style.layer or Layer(tanh)
-    path = not (style.classical or binary)
+    path = style.linear_path and not binary
     activation, output = style.code_activation, sigmoid if binary else identity
     return Dense(
         FEATURES, hidden(name), code=2, layer=layer, code_activation=activation, output=output, linear_path=path
@@ -220,7 +222,7 @@ def test_linear_units_take_any_numbers():
 @pytest.mark.parametrize(("widths", "layer"), [((3, 9, 9), 1), ((9, 3, 9), 2), ((9, 9, 3), 3)])
 def test_more_units_kept_than_there_are(widths, layer):
     with pytest.raises(
-        InputError, match=f"^phase 'layer {layer}': k must be at most the layer's 3 units; got 4"
+        InputError, match=f"^phase 'layer {layer}': k must be at most the layer's 3 units; got 4. Lower k or widen"
     ) as told:
         makhzani2013(Setting(ROWS, widths=(FEATURES, *widths)), k=4)
     assert "\n" not in str(told.value)
@@ -286,6 +288,30 @@ def test_the_code_is_never_kept_sparse(widths, alternate):
     assert [last["sparsity"][1].layers] == [alternate] if alternate else "sparsity" not in last
 
 
+@pytest.mark.parametrize("given", [[1, 3], (np.int64(3), 1), "1,3", "3, 1"], ids=repr)
+def test_sparse_layers_by_number(given):
+    arguments = recipe_arguments(alternate_sparsity, {"layers": given})
+    assert alternate_sparsity(DEEP, **arguments)[-1].objective.penalties["sparsity"][1].layers == (1, 3)
+    assert recipe_arguments(alternate_sparsity, {"layers": 2}) == {"layers": (2,)}
+    with pytest.raises(InputError, match=r"numbers of hidden layers, from 1 to 5; got 6\. The code is not one\."):
+        alternate_sparsity(DEEP, layers=[1, 6])
+
+
+def test_fewer_rows_are_seen_more_often():
+    for name in RECIPES:
+        if name in ("default", "denoising_stack", "makhzani2013"):
+            continue
+        small, large = (RECIPES[name](Setting(rows, widths=(8, *hidden(name), 2))) for rows in (1437, 60_000))
+        least = [3000 if phase.view == Whole() else 1000 for phase in small]
+        for phase, steps in zip(small, least, strict=True):
+            batches = -(-1437 // phase.batch_size)
+            assert phase.epochs == 300 or steps <= phase.epochs * batches
+        assert all(few.epochs >= many.epochs for few, many in zip(small, large, strict=True))
+        assert {phase.epochs for phase in large} <= {10, 30, 60, 200}
+        for phase in RECIPES[name](Setting(3, widths=(8, *hidden(name), 2))):
+            assert phase.epochs == 300
+
+
 def divergence(activity: Tensor, target: float = 0.1) -> Tensor:
     mean = activity.mean(0)
     return (target * (target / mean).log() + (1 - target) * ((1 - target) / (1 - mean)).log()).sum()
@@ -327,12 +353,55 @@ def test_all_together():
     assert still[0].optimizer.options["nesterov"] is False
 
 
-@pytest.mark.parametrize("recipe", [alternate_sparsity, alternate_sparsity_combined])
-def test_shares_and_weights_are_looked_at(recipe):
-    for argument, value in {"target": 1.0, "sparsity": -1, "layers": "odd", "momentum": 1.0}.items():
-        if argument in signature(recipe).parameters:
-            with pytest.raises(InputError, match=f"^the recipe's {argument} must be .*; got {value!r}"):
-                recipe_arguments(recipe, {argument: value})
+WRONG = {
+    "target": (1.0, "x"),
+    "sparsity": (-1, float("nan")),
+    "layers": ("odd", [], [1.0], [True], "1,,3", 2.5),
+    "momentum": (1.0, 1.5),
+    "epochs": (0, 2.5, "3"),
+    "batch_size": (0, None),
+    "lr": (0, -1.0),
+    "k": (0, None),
+    "masking": (1, -0.1),
+    "trainer": ("rbm", None, 3),
+}
+
+
+@recipes
+def test_arguments_are_looked_at_whoever_gives_them(name):
+    for argument, values in WRONG.items():
+        for value in values if argument in signature(RECIPES[name]).parameters else ():
+            words = re.escape(f"the recipe's {argument} must be ") + ".*; got " + re.escape(repr(value))
+            if value is not None:
+                with pytest.raises(InputError, match=f"^{words}"):
+                    recipe_arguments(RECIPES[name], {argument: value})
+            elif signature(RECIPES[name]).parameters[argument].default is None:
+                continue
+            with pytest.raises(InputError, match=f"^{words}"):
+                RECIPES[name](setting(name), **{argument: value})
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+@pytest.mark.parametrize("name", ["layerwise", "intermediate_fine_tuning"])
+def test_trainers_by_word(name, trainer):
+    x, binary = uniform(ROWS, FEATURES), trainer == "machine"
+    numbers = {"epochs": 2, "fine_tune_epochs": 3, "lr": 0.01, "batch_size": 7}
+    recipe = partial(RECIPES[name], **recipe_arguments(RECIPES[name], {"trainer": trainer, **numbers}))
+    phases = recipe(setting(name, "binary" if binary else "reconstruction"))
+    assert [phase.epochs for phase in phases] == [2] * (len(phases) - 1) + [3]
+    assert {phase.batch_size for phase in phases} == {7}
+    style = architecture(recipe)
+    model = Dense(
+        FEATURES,
+        hidden(name),
+        code=2,
+        layer=style.layer or Layer(tanh),
+        code_activation=style.code_activation,
+        output=sigmoid if binary else identity,
+        linear_path=style.linear_path,
+    )
+    fit(model, TensorRows(x), phases, runtime=CPU, history=brief())
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
 def test_denoising_above_the_first_layer():

@@ -228,3 +228,13 @@ def test_equal_weights_and_clean_rows_are_the_plain_fidelity(fidelity):
 def test_weights_of_emphasis_that_make_no_sense_are_refused(weights):
     with pytest.raises(InputError, match="weights of Emphasized"):
         Emphasized(squared_error, *weights)
+
+
+def test_layers_by_number_are_those_and_nothing_else():
+    code, first, second = (normal(5, width, seed=width, dtype=FLOAT) for width in (2, 3, 4))
+    run = a_pass(Z, code=code, hidden=[first, second])
+    for chosen in ([1, 3], (np.int64(1), np.int32(3))):
+        assert L1(chosen)(run, NOBODY) == L1((1,))(run, NOBODY) + L1((3,))(run, NOBODY)
+    for wrong in ([], [True], [0], [4]):
+        with pytest.raises(ValueError, match=r"^layers must be whole numbers from 1 to 3 .*; got"):
+            L1(wrong)(run, NOBODY)

@@ -185,9 +185,17 @@ def _counted(raw: Raw) -> tuple[pa.Array, NDArray[np.int64]]:
     return raw.levels.filter(pa.array(counts > 0)), counts[counts > 0]
 
 
+def is_identifier(rows: int, distinct: int) -> bool:
+    """Whether so many cells of so many kinds name the rows rather than tell something of them.
+
+    >>> is_identifier(100, 99), is_identifier(100, 90), is_identifier(3, 3), is_identifier(2, 2)
+    (True, False, True, False)
+    """
+    return distinct > IDENTIFIER_SHARE * rows if rows > FEW_ROWS else distinct == rows > 2
+
+
 def _refuse_identifier(raw: Raw, rows: int, distinct: int) -> None:
-    alike = distinct > IDENTIFIER_SHARE * rows if rows > FEW_ROWS else distinct == rows > 2
-    if not alike and distinct <= MOST_LEVELS:
+    if not is_identifier(rows, distinct) and distinct <= MOST_LEVELS:
         return
     first = np.arange(len(raw.values)) == int(np.argmax(raw.values >= 0))
     hint = " Texts that are numbers are taken as such once they are converted (pandas: to_numeric)."

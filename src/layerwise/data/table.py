@@ -145,6 +145,7 @@ class Table:
         named: whether the names are the source's.
         shape: height and width of a picture, and its channels if in colour; None for tables.
         labels: something known about each row that is not a feature.
+        label: the name of the column that they were; empty where they were none.
         test: the data set's own test rows.
         origin: where the rows came from.
     """
@@ -155,6 +156,7 @@ class Table:
     named: bool = False
     shape: tuple[int, ...] | None = None
     labels: NDArray[Any] | None = None
+    label: str = ""
     test: "Table | None" = None
     origin: Origin = field(default_factory=Origin)
 
@@ -299,7 +301,7 @@ class Table:
             labels = np.where(present, labels.astype(np.float64), np.nan)
         test = None if self.test is None else self.test.with_label(name)
         rest = replace(self, test=None).drop([name])
-        return replace(rest, labels=labels, test=test)
+        return replace(rest, labels=labels, label=name, test=test)
 
     def to_array(self) -> NDArray[Any]:
         """All columns as one array of numbers, NaN where missing; pictures in their shape.

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from layerwise.corruptions import Corruption
 from layerwise.errors import InputError
 from layerwise.models import Layer
+from layerwise.models.activations import shown
 from layerwise.penalties import Penalty
 from layerwise.recipes import RECIPES, is_number, is_whole
 from layerwise.training import Phase
@@ -32,7 +33,7 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
     """
     for name, value in arguments.items():
         if name in _RULES and not _RULES[name][0](value):
-            raise InputError(f"{name} must be {_RULES[name][1]}; got {value!r}.")
+            raise InputError(f"{name} must be {_RULES[name][1]}; got {shown(value)}.")
     if arguments.get("recipe") is None:
         return
     for name, usual in OF_THE_RECIPE.items():

@@ -30,7 +30,7 @@ class Plan:
         code: size of the code; None is a third of the columns that vary (of the pixels), at least 2.
         hidden: widths of the encoder's hidden layers; "auto" is two of 256.
         layer: how hidden layers are made; None is `Layer()`, with dropout of 0.3 for fewer than 1000 rows.
-        linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights.
+        linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights and recipes by layers.
         fidelity: a fidelity, or a function that makes one for a schema, like `MixedFidelity.of`; None is the squared
             error, clipped to the range of columns that have a floor or a ceiling. `cross_entropy` needs features in
             [0, 1]; it brings a sigmoid output, and leaves the linear path out.
@@ -56,7 +56,7 @@ class Plan:
         """
         layer = self.layer or self.architecture.layer or Layer(dropout=DROPOUT if rows < FEW_ROWS else 0.0)
         crossed, activation = is_crossed(self.target(schema)), self._activation
-        usual = not (layer.tied or crossed or self.architecture.classical or activation is not identity)
+        usual = self.architecture.linear_path and not (layer.tied or crossed or activation is not identity)
         *hidden, code = self.widths(schema)[1:]
         return Dense(
             Inputs(schema.n_features, _embeddings(schema)),
@@ -110,21 +110,26 @@ class Plan:
         Raises:
             InputError: for cross-entropy on features that are not scaled to [0, 1].
         """
-        fidelity = self.target(schema)
-        if is_crossed(fidelity) and not _in_unit_range(schema):
-            raise InputError("cross_entropy needs features from 0 to 1; use scaling='minmax', or another fidelity.")
+        fidelity, outside = self.target(schema), _outside_unit_range(schema)
+        if is_crossed(fidelity) and outside:
+            raise InputError(
+                f"cross_entropy needs features from 0 to 1; those of column {outside[0]!r} are not. Use "
+                "scaling='minmax', or another fidelity."
+            )
         return Objective(fidelity, dict(self.penalties or {}))
 
     def target(self, schema: Schema) -> Fidelity:
         """What a good reconstruction is, for a schema's features."""
         if self.fidelity is None:
-            binary = self.architecture.classical and _in_unit_range(schema)
+            binary = self.architecture.classical and not _outside_unit_range(schema)
             return cross_entropy if binary else clipped_squared_error
         return self.fidelity if isinstance(self.fidelity, Fidelity) else self.fidelity(schema)
 
 
-def _in_unit_range(schema: Schema) -> bool:
-    return all(block.kind == "pixels" or _is_from_0_to_1(block.column) for block in schema.layout)
+def _outside_unit_range(schema: Schema) -> list[str]:
+    """The columns whose features are not from 0 to 1."""
+    blocks = [block for block in schema.layout if block.kind != "pixels"]
+    return [block.column.name for block in blocks if not _is_from_0_to_1(block.column)]
 
 
 def _is_from_0_to_1(column: object) -> bool:

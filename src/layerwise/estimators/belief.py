@@ -87,8 +87,8 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             InputError: for arguments out of their range, and rows that `RBM` refuses.
             TrainingDiverged: when the weights stop being finite.
         """
-        sizes = list(self.hidden_layer_sizes) if not isinstance(self.hidden_layer_sizes, str) else []
-        if not sizes or not all(is_whole(size) for size in sizes):
+        sizes = self.hidden_layer_sizes
+        if not isinstance(sizes, Sequence) or not sizes or not all(is_whole(size) for size in sizes):
             raise InputError(
                 f"hidden_layer_sizes must be one or more whole numbers from 1 on; got {self.hidden_layer_sizes!r}."
             )
@@ -172,6 +172,7 @@ class DeepBeliefNetwork(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 

@@ -77,7 +77,7 @@ class EndAfter:
 @final
 @dataclass(frozen=True)
 class Folds:
-    """Validation curves: for each phase, the fidelity of each fold (rows) after each epoch (columns)."""
+    """Validation curves: for each phase, the objective of each fold (rows) after each epoch (columns)."""
 
     curves: list[np.ndarray]
 
@@ -151,13 +151,13 @@ def _named(phases: Recipe, suffix: str) -> list[Phase]:
 
 
 def _curve(rows: list[dict[str, Any]], phase: Phase) -> list[float]:
-    """The validation fidelity of a phase after each epoch, from epoch 0 on."""
+    """The validation objective of a phase after each epoch, from epoch 0 on."""
     epochs = [row for row in rows if row["event"] == "epoch" and row["phase"] == phase.name]
-    return [row["validation"][phase.objective.fidelity.name] for row in epochs]
+    return [sum(row["validation"].values()) for row in epochs]
 
 
 def _share(curves: list[list[float]]) -> float:
-    """What the run left of the fidelity that it began with."""
+    """What the run left of the objective that it began with."""
     values = [value for curve in curves for value in curve]
     return min(values) / values[0] if values and values[0] > 0 else 1.0
 

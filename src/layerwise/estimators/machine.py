@@ -1,5 +1,6 @@
 """The restricted Boltzmann machine as a scikit-learn transformer."""
 
+import copy
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Literal, NamedTuple, final
@@ -7,6 +8,7 @@ from typing import Any, Literal, NamedTuple, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, csr_matrix
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -55,7 +57,8 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     .. math:: p(v) = e^{-F(v)} / Z, \quad F(v) = -b^T v - \sum_j \log(1 + e^{w_j^T v + c_j})
 
     for binary units. It takes the place of scikit-learn's `BernoulliRBM`, with its arguments, methods and attributes.
-    Rows are arrays or frames of numbers without missing cells; they are learned from in float32.
+    Rows are arrays or frames of numbers without missing cells; they are learned from in float32. Sparse matrices are
+    taken too, and made dense: that needs twelve bytes a cell.
 
     Arguments:
         n_components: number of hidden units.
@@ -84,6 +87,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         mean_, scale_: what gaussian columns are standardized by; 0 and 1 for binary units.
         components_: weights, shape (n_components, n_features), in standardized units.
         intercept_hidden_, intercept_visible_: biases.
+        h_samples_: hidden units of the persistent chains, shape (n_particles, n_components).
         history_: what happened in training.
         n_features_in_, feature_names_in_: as in scikit-learn.
 
@@ -173,7 +177,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Raises:
             InputError: for a cell without a number, or other columns than in `fit`; so do all methods that take rows.
         """
-        return self._each(X, self._machine().encode)
+        return self._each(X, RestrictedBoltzmannMachine.encode)
 
     def inverse_transform(self, X: Any) -> NDArray[np.float32]:
         """The means of the visible units given values of the hidden ones, in the units of `fit`.
@@ -200,8 +204,9 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Returns:
             True and False where the visible units are binary, as in scikit-learn, else numbers.
         """
-        model, noise = self._machine(), self._noise()
-        return self._drawn(self._each(v, lambda rows: model.gibbs(model.up(rows), 1, noise=noise)))
+        check_is_fitted(self)
+        noise = self._noise("cpu")
+        return self._drawn(self._each(v, lambda machine, rows: machine.gibbs(machine.up(rows), 1, noise=noise)))
 
     def sample(self, n: int = 1, *, steps: int = 1000) -> NDArray[Any]:
         """Rows that the machine dreams, shape (n, columns), of the same kind as those of `gibbs`.
@@ -213,7 +218,8 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Raises:
             InputError: for fewer than 1 row or step.
         """
-        model, noise = self._machine(), self._noise()
+        model = self._machine()
+        noise = self._noise(model.weight.device)
         if not is_whole(n) or not is_whole(steps):
             raise InputError(f"n and steps must be whole numbers from 1 on; got {n!r} and {steps!r}.")
         with torch.no_grad():
@@ -227,7 +233,7 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def free_energy(self, X: Any) -> NDArray[np.float32]:
         """F of each row, in standardized units: minus its log-probability (or density), but for log Z."""
-        return self._each(X, self._machine().free_energy)
+        return self._each(X, RestrictedBoltzmannMachine.free_energy)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """The log pseudo-likelihood of each row in nats; higher is better.
@@ -240,10 +246,10 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return -self.free_energy(X).astype(np.float64)
         odd = 2 * torch.randint(2**62, (model.weight.shape[1],), generator=generator(self._seed, 5)) + 1
 
-        def score(rows: Tensor) -> Tensor:
-            mixed = (rows.cpu().view(torch.int32) * odd).sum(1)
+        def score(machine: RestrictedBoltzmannMachine, rows: Tensor) -> Tensor:
+            mixed = (rows.float().view(torch.int32) * odd).sum(1)
             # The low bits of such a sum are not mixed.
-            return pseudo_likelihood(model, rows, units=(mixed >> 31) % rows.shape[1])
+            return pseudo_likelihood(machine, rows, units=(mixed >> 31) % rows.shape[1])
 
         return self._each(X, score).astype(np.float64)
 
@@ -280,8 +286,14 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """The biases of the visible units."""
         return self._copied(self._machine().visible_bias)
 
+    @property
+    def h_samples_(self) -> NDArray[np.float32]:
+        """The hidden units of the persistent chains, shape (n_particles, n_components)."""
+        return self._copied(self._machine().get_buffer("particles"))
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
@@ -304,10 +316,12 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _numbers(self, X: Any, *, reset: bool) -> "_Numbers":
         X = unmasked(X)
         try:
-            x = validate_data(self, X, reset=reset, dtype=(np.float64, np.float32), ensure_all_finite=False)
+            kinds = (np.float64, np.float32)
+            x = validate_data(self, X, reset=reset, dtype=kinds, ensure_all_finite=False, accept_sparse="csr")
         except (ValueError, TypeError):
             explain(X)
             raise
+        x = x.toarray() if isinstance(x, csr_array | csr_matrix) else x
         # torch warns of arrays that it could not write to.
         rows = torch.from_numpy(np.require(x, requirements=["C", "W"])).float()
         low, high = (float(value) for value in rows.aminmax())
@@ -399,20 +413,23 @@ class RBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _unscaled(self, rows: Tensor) -> NDArray[np.float32]:
         return (rows.cpu().numpy() * self.scale_ + self.mean_).astype(np.float32)
 
-    def _each(self, X: Any, function: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
-        """What a function makes of the rows, a portion after the other."""
+    def _each(self, X: Any, function: Callable[[RestrictedBoltzmannMachine, Tensor], Tensor]) -> NDArray[np.float32]:
+        """What a function of the machine makes of the rows, a portion after the other.
+
+        On the processor and in float64, so that no row's last bit depends on the rows beside it.
+        """
         rows = self._scaled(self._numbers(X, reset=False))
-        device = self.model_.weight.device
+        machine = copy.deepcopy(self._machine()).to("cpu", torch.float64)
         with torch.no_grad():
-            return torch.cat([function(part.to(device)).cpu() for part in rows.split(CHUNK)]).numpy()
+            return torch.cat([function(machine, part.double()).float() for part in rows.split(CHUNK)]).numpy()
 
     def _drawn(self, rows: NDArray[np.float32]) -> NDArray[Any]:
         return rows > 0 if self.visible_ == "bernoulli" else self._unscaled(torch.from_numpy(rows))
 
-    def _noise(self) -> torch.Generator:
+    def _noise(self, device: torch.device | str) -> torch.Generator:
         """A generator that no call before had."""
         self._calls += 1
-        return generator(self._seed, self._calls, device=self.model_.weight.device)
+        return generator(self._seed, self._calls, device=device)
 
     def _drawn_seed(self) -> int:
         if self.random_state is None:

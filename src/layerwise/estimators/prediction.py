@@ -12,9 +12,8 @@ from typing import Any, TypeVar, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import confusion_matrix, r2_score
+from sklearn.metrics import r2_score
 from torch import Tensor
 
 from layerwise.data import Rows
@@ -26,10 +25,11 @@ from layerwise.models import Autoencoder, Dense, Predictor
 from layerwise.randomness import generator
 from layerwise.runtime import Runtime
 from layerwise.storage import SavedModel, load_model
-from layerwise.training import Recipe, Targeted, check, fit
+from layerwise.training import Phase, Recipe, Targeted, check, fit
 
 __all__ = [
     "Division",
+    "check_stacked",
     "codes",
     "divide_labelled",
     "judge_predictions",
@@ -64,32 +64,70 @@ class Division:
 
 
 def divide_labelled(
-    known: NDArray[np.bool_], validation_fraction: float, *, test_fraction: float, seed: int
+    strata: NDArray[np.int64], validation_fraction: float, *, test_fraction: float, seed: int
 ) -> Division:
     """Divide rows at random, the same way for the same seed; with fewer than 1000 labelled rows none validate.
 
+    Of each stratum the parts have their share, and training has at least one row.
+
     Arguments:
-        known: True for rows that have a target.
+        strata: the number of each row's stratum, -1 for rows without a target.
         validation_fraction, test_fraction: shares of the labelled rows.
         seed: of the division.
 
-    >>> parts = divide_labelled(np.arange(3000) < 2000, 0.1, test_fraction=0.2, seed=0)
+    >>> parts = divide_labelled(np.where(np.arange(3000) < 2000, 0, -1), 0.1, test_fraction=0.2, seed=0)
     >>> [len(part) for part in vars(parts).values()]
     [2400, 1400, 200, 400]
     """
-    labelled = torch.from_numpy(np.flatnonzero(known))
+    of = torch.from_numpy(strata)
+    labelled = (of >= 0).nonzero().squeeze(1)
     order = labelled[torch.randperm(len(labelled), generator=generator(seed, -1))]
+    order = order[of[order].argsort(stable=True)]
+    # The first row of each stratum trains.
+    free = order[1:][of[order].diff() == 0]
     validation = round(len(order) * validation_fraction) if len(order) >= FEW_ROWS else 0
-    held_out = round(len(order) * test_fraction)
-    kept = torch.ones(len(known), dtype=torch.bool)
-    kept[order[: validation + held_out]] = False
-    train = kept.nonzero().squeeze(1)
-    return Division(
-        train,
-        train[torch.from_numpy(known)[train]],
-        order[:validation].sort().values,
-        order[validation : validation + held_out].sort().values,
-    )
+    away = _spread(free, validation + round(len(order) * test_fraction))
+    chosen = torch.isin(away, _spread(away, validation))
+    trains = torch.ones(len(of), dtype=torch.bool)
+    trains[away] = False
+    train = trains.nonzero().squeeze(1)
+    return Division(train, train[of[train] >= 0], away[chosen].sort().values, away[~chosen].sort().values)
+
+
+def _spread(rows: Tensor, count: int) -> Tensor:
+    """So many of the rows, at equal distances."""
+    count = min(count, len(rows))
+    return rows[(2 * torch.arange(count) + 1) * len(rows) // max(1, 2 * count)]
+
+
+def check_stacked(
+    autoencoder: Dense,
+    predictor: Predictor,
+    recipe: Recipe,
+    *,
+    rows: Rows,
+    y: Tensor,
+    parts: Division,
+    runtime: Runtime,
+) -> None:
+    """Try every phase, since what could not end shall not begin.
+
+    Arguments:
+        autoencoder, predictor, recipe, rows, y, parts: as in `train_stacked`.
+        runtime: device and precision.
+
+    Raises:
+        InputError: names the phase.
+    """
+    before, after = _halves(recipe)
+    check(autoencoder, rows.take(parts.train), recipe=before, runtime=runtime)
+    check(predictor, Targeted(rows.take(parts.labelled), y[parts.labelled]), recipe=after, runtime=runtime)
+
+
+def _halves(recipe: Recipe) -> tuple[list[Phase], list[Phase]]:
+    """The phases without targets and those with targets."""
+    supervised = [phase for phase in recipe if phase.objective.supervised]
+    return [phase for phase in recipe if not phase.objective.supervised], supervised
 
 
 def train_stacked(
@@ -106,11 +144,8 @@ def train_stacked(
         parts: which rows train and which choose.
         run: seed, device, history and checkpoints.
     """
-    before = [phase for phase in recipe if not phase.objective.supervised]
-    after = [phase for phase in recipe if phase.objective.supervised]
+    before, after = _halves(recipe)
     training = Targeted(rows.take(parts.labelled), y[parts.labelled])
-    # What could not end shall not begin: the last phase is tried before the first one trains.
-    check(predictor, training, recipe=after, runtime=run.runtime)
     train = partial(fit, seed=run.seed, runtime=run.runtime, history=run.history)
     chosen = parts.validation if len(parts.validation) else None
     if before:
@@ -183,12 +218,13 @@ def linear_baseline(target: Target, rows: Rows, y: NDArray[Any], judged: Rows) -
     chosen = np.linspace(0, len(rows) - 1, min(len(rows), BASELINE_ROWS)).astype(int)
     wanted = y[chosen].astype(target.dtype)
     if isinstance(target, Classes) and (wanted == wanted[0]).all():
-        # Where all rows of the others are held out, there is nothing to divide.
+        # Where all rows of the others are passed over, there is nothing to divide.
         return np.full(len(judged), wanted[0]), len(chosen)
     model = LogisticRegression(max_iter=200) if isinstance(target, Classes) else Ridge()
     with warnings.catch_warnings():
-        # After so many steps it is good enough to be beaten; who fits the net has not asked for this one.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        # After so many steps it is good enough to be beaten; who fits the net has not asked for this one. Nor does
+        # it matter whether scikit-learn finds the classes many.
+        warnings.simplefilter("ignore", UserWarning)
         model.fit(rows.batch(chosen).x.numpy(), wanted)
     pieces = torch.arange(len(judged)).split(CHUNK)
     return np.concatenate([model.predict(judged.batch(index).x.numpy()) for index in pieces]), len(chosen)
@@ -221,15 +257,15 @@ def load_predictor(
 
 def _class_metrics(predicted: NDArray[Any], y: NDArray[Any], target: Classes) -> dict[str, Any]:
     error = float((predicted != y).mean())
-    shares = np.array([(y == one).mean() for one in target.classes])
     metrics = {
         "classes": [str(one) for one in target.classes.tolist()],
         "error": error,
         "error_interval": list(_wilson(error, len(y))),
-        "majority_error": float(1 - shares.max()),
+        "majority_error": None if target.majority is None else float((y != target.classes[target.majority]).mean()),
     }
     if target.outputs <= SHOWN_CLASSES:
-        metrics["confusion"] = confusion_matrix(y, predicted, labels=target.classes).tolist()
+        pairs = target.encode(y) * target.outputs + target.encode(predicted)
+        metrics["confusion"] = pairs.bincount(minlength=target.outputs**2).view(-1, target.outputs).tolist()
     return metrics
 
 

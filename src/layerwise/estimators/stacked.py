@@ -26,20 +26,22 @@ class StackedClassifier(ClassifierMixin, StackedEstimator):
     """A deep classifier whose layers are pre-trained one by one on all rows, also those without a class.
 
     Unlabelled rows have y = -1, NaN or None, as in scikit-learn's semi-supervised estimators; where the only two
-    values are -1 and another, both are classes.
+    values are -1 and another, both are classes. In the labels of a table -1 is a class: unlabelled cells are empty.
 
     Arguments:
         hidden_layer_sizes: widths of the layers; the last one is the code.
         layer: activation, initializer, normalization; None is the recipe's, else `Layer()`.
         dropout: of the layers in the fine-tuning.
         input_dropout: of the inputs in the fine-tuning.
-        head: a scikit-learn classifier that gets the codes instead of a softmax layer; the net is then not fine-tuned.
+        head: a scikit-learn classifier that gets the codes instead of a softmax layer; the net is then not fine-tuned,
+            and the recipe must have phases that pre-train.
         scaling, fidelity: as in `DeepAutoencoder`; the fidelity is that of the pre-training.
         recipe: a function of `layerwise.recipes`, its name, or one that makes phases of a `Setting`; or a list of
             phases. None is `recipes.denoising_stack`.
         max_epochs, batch_size, learning_rate: of the default recipe; the epochs are those of the fine-tuning.
         validation_fraction: share of the labelled rows that choose the best weights, from 1000 labelled rows on.
-        test_fraction: share of the labelled rows that judge at the end, in `metrics_`.
+        test_fraction: share of the labelled rows that judge at the end, in `metrics_`. Both shares are those of each
+            class, which always keeps a row for training.
         device, precision, random_state, verbose: as in `DeepAutoencoder`.
 
     Attributes:
@@ -47,7 +49,8 @@ class StackedClassifier(ClassifierMixin, StackedEstimator):
         model_: the trained `Predictor`.
         head_: the fitted head, where one was given.
         schema_, history_, recipe_, environment_: as in `DeepAutoencoder`.
-        metrics_: error, that of the most frequent class and that of logistic regression, on rows it has not seen.
+        metrics_: error, that of the most frequent class of the training rows and that of logistic regression, on rows
+            it has not seen.
         n_features_in_, feature_names_in_: as in scikit-learn.
 
     Sources: Hinton & Salakhutdinov 2006; Bengio et al. 2007; Vincent et al. 2010.

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     clone,
+    is_classifier,
+    is_regressor,
 )
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -27,6 +29,7 @@ from layerwise.estimators.cross_validation import Run
 from layerwise.estimators.page import report_data
 from layerwise.estimators.prediction import (
     Division,
+    check_stacked,
     codes,
     divide_labelled,
     judge_predictions,
@@ -34,7 +37,7 @@ from layerwise.estimators.prediction import (
     outputs,
     train_stacked,
 )
-from layerwise.estimators.targets import Numbers, Target
+from layerwise.estimators.targets import Given, Numbers, Target
 from layerwise.models import Dense, Layer, Predictor
 from layerwise.penalties import Fidelity
 from layerwise.recipes import Setting, architecture, denoising_stack
@@ -44,6 +47,21 @@ from layerwise.storage import SavedModel, environment, plain, save_model
 from layerwise.training import Checkpoint, History, Objective, Phase, ProgressBar, Recipe, describe
 
 __all__ = ["StackedEstimator"]
+
+
+@final
+class _Prepared(NamedTuple):
+    """All that `fit` makes of rows and targets before it trains."""
+
+    table: Table
+    values: NDArray[Any]
+    target: Target
+    parts: Division
+    schema: Schema
+    rows: Rows
+    recipe: Recipe
+    autoencoder: Dense
+    predictor: Predictor
 
 
 class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEstimator, ABC):
@@ -109,22 +127,8 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
             CheckpointError: when the folder belongs to another run or is in use.
             TrainingDiverged: when the loss stops being finite.
         """
-        check_arguments(self.get_params(deep=False))
-        table, values = self._with_targets(X, y)
-        seed, target = self._seed(), self._kind.of(values)
-        parts = divide_labelled(
-            target.known(values),
-            self.validation_fraction,
-            test_fraction=0.0 if table.test is not None else self.test_fraction,
-            seed=seed,
-        )
-        if not len(parts.labelled):
-            raise InputError("training needs rows with a target; all of them are held out or unlabelled.")
-        schema = Schema.fit(table.take(parts.train.numpy()), scaling=self.scaling)
-        self._told: set[str] = set()
-        rows = schema.encode(table, told=self._told)
-        recipe = self._recipe(schema, parts, target)
-        autoencoder, predictor = self._models(schema, target, len(parts.train), seed)
+        seed, told = self._seed(), set[str]()
+        table, values, target, parts, schema, rows, recipe, autoencoder, predictor = self._prepared(X, y, seed, told)
         with ExitStack() as stack:
             history = history or History()
             if self.verbose:
@@ -132,7 +136,7 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
             kept = None if checkpoint is None else stack.enter_context(self._kept(checkpoint, schema))
             run = Run(seed, Runtime(self.device, self.precision), history, 0, kept)
             train_stacked(autoencoder, predictor, recipe, rows=rows, y=target.encode(values), parts=parts, run=run)
-        self.schema_, self.model_, self.target_ = schema, predictor, target
+        self.schema_, self.model_, self.target_, self._told = schema, predictor, target, told
         self.recipe_, self.history_ = describe(recipe), history
         self.environment_, self.ignored_ = environment(), ()
         if self.head is not None:
@@ -167,23 +171,23 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
             InputError: where no row has a target, or one has a class that `fit` has not seen.
         """
         check_is_fitted(self)
-        table, values = self._with_targets(X, y, reset=False)
-        self.target_.check(values)
-        rows = self._encode(table)
+        table, given = self._with_targets(X, y, reset=False)
+        self.target_.check(given)
+        rows, values = self._encode(table), given.values
         known = np.flatnonzero(self.target_.known(values))
         if not len(known):
-            raise InputError("rows can be judged only where their targets are known; found none.")
+            raise table.origin.error(f"to judge, rows need targets; found none in column {given.name!r}. Give some.")
         predicted = self._predicted(rows.take(known))
         return plain(judge_predictions(predicted, values[known], target=self.target_, what="given rows", baseline=None))
 
     def plan(self, X: Any, y: Any = None) -> tuple[Schema, Predictor, Recipe]:
-        """What `fit` would make of these rows: the schema, the untrained model and the phases."""
-        check_arguments(self.get_params(deep=False))
-        table, values = self._with_targets(X, y)
-        target = self._kind.of(values)
-        parts = divide_labelled(target.known(values), self.validation_fraction, test_fraction=0.0, seed=0)
-        schema = Schema.fit(table, scaling=self.scaling)
-        return schema, self._models(schema, target, len(table), 0)[1], self._recipe(schema, parts, target)
+        """What `fit` makes of these rows before it trains: the schema, the model and the phases.
+
+        Raises:
+            InputError: as `fit`.
+        """
+        prepared = self._prepared(X, y, self._seed(), set())
+        return prepared.schema, prepared.predictor, prepared.recipe
 
     def report(self, path: str | os.PathLike[str], X: Any = None, *, title: str = "Predictions") -> None:
         """Write one self-contained HTML page that shows how good the model is.
@@ -269,21 +273,45 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
         tags.target_tags.multi_output = self._kind is Numbers
         return tags
 
-    def _with_targets(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Table, NDArray[Any]]:
-        table = self._table(X, reset=reset)
-        if y is None and isinstance(X, Table):
+    def _with_targets(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Table, Given]:
+        table, given = self._table(X, reset=reset), Given(y)
+        if y is None and isinstance(X, Table) and X.labels is not None:
             y = X.labels
-            if y is not None and y.dtype.kind == "U":
+            if y.dtype.kind == "U":
                 # The empty cells of a column of text.
-                y = np.where(y == "", None, y)
+                y = y.astype(object)
+                y[y == ""] = None
+            given = Given(y, X.label or given.name, X.origin, marked=False)
         if y is None:
             raise InputError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None. Give a class or a "
-                "number for each row (--target)."
+                "number for each row."
             )
-        values = self._kind.read(y)
-        check_consistent_length(table.array if table.array is not None else table.raws[0].values, values)
-        return table, values
+        given = self._kind.read(given)
+        check_consistent_length(table.array if table.array is not None else table.raws[0].values, given.values)
+        return table, given
+
+    def _prepared(self, X: Any, y: Any, seed: int, told: set[str]) -> _Prepared:
+        check_arguments(self.get_params(deep=False))
+        if self.head is not None and not (is_regressor if self._kind is Numbers else is_classifier)(self.head):
+            kind = "regressor" if self._kind is Numbers else "classifier"
+            raise InputError(f"head must be a {kind} of scikit-learn; got {self.head!r}.")
+        table, given = self._with_targets(X, y)
+        values, target = given.values, self._kind.of(given)
+        parts = divide_labelled(
+            target.strata(values),
+            self.validation_fraction,
+            test_fraction=0.0 if table.test is not None else self.test_fraction,
+            seed=seed,
+        )
+        target = target.learned(values[parts.labelled.numpy()])
+        schema = Schema.fit(table.take(parts.train.numpy()), scaling=self.scaling)
+        rows = schema.encode(table, told=told)
+        recipe = self._recipe(schema, parts, target)
+        autoencoder, predictor = self._models(schema, target, len(parts.train), seed)
+        runtime = Runtime(self.device, self.precision)
+        check_stacked(autoencoder, predictor, recipe, rows=rows, y=target.encode(values), parts=parts, runtime=runtime)
+        return _Prepared(table, values, target, parts, schema, rows, recipe, autoencoder, predictor)
 
     def _plan(self) -> Plan:
         style = architecture(named(self.recipe))
@@ -299,7 +327,8 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
     def _models(self, schema: Schema, target: Target, rows: int, seed: int) -> tuple[Dense, Predictor]:
         plan = self._plan()
         autoencoder = plan.model(schema, rows=rows, seed=seed)
-        layer = replace(autoencoder.layer, dropout=self.dropout)
+        # What trains a layer may be tied; the whole has no mirror.
+        layer = replace(autoencoder.layer, dropout=self.dropout, tied=False)
         predictor = Predictor(
             autoencoder.inputs,
             (*autoencoder.hidden, autoencoder.code),
@@ -327,7 +356,13 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
         else:
             phases = list(recipe(setting) if callable(recipe) else recipe)
         if self.head is not None:
-            return [phase for phase in phases if not phase.objective.supervised]
+            before = [phase for phase in phases if not phase.objective.supervised]
+            if not before:
+                raise InputError(
+                    "with a head the recipe must have a phase that learns without targets; all of them are for a net "
+                    "that predicts. Choose one that pre-trains, or leave out the head."
+                )
+            return before
         if not any(phase.objective.supervised for phase in phases):
             raise InputError("the recipe has no phase that learns the targets; give it one, or a head.")
         return phases

@@ -1,22 +1,55 @@
 """What is to be predicted: classes or numbers, known for some of the rows."""
 
+import logging
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite, check_array, column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d
 from torch import Tensor
 
+from layerwise.data.fitting import is_identifier
+from layerwise.data.table import Origin, Raw
 from layerwise.errors import InputError
 from layerwise.penalties import Fidelity, prediction_error, softmax_cross_entropy
 
-__all__ = ["Classes", "Numbers", "Target"]
+__all__ = ["Classes", "Given", "Numbers", "Target"]
+
+logger = logging.getLogger(__name__)
 
 UNKNOWN = -1
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Targets as they were given, one for each row, and what to call them in messages.
+
+    Arguments:
+        values: the targets.
+        name: of their column.
+        origin: of the rows.
+        marked: whether -1 may be the mark of unlabelled rows, as in scikit-learn; a table leaves their cells empty.
+    """
+
+    values: Any
+    name: str = "y"
+    origin: Origin = field(default_factory=Origin)
+    marked: bool = True
+
+    def found(self, some: NDArray[np.bool_]) -> str:
+        """The first of some cells, where it is, and how many there are."""
+        return Raw(self.name, self.values, origin=self.origin).found(some)
+
+    def refusal(self, bad: NDArray[np.bool_], what: str, *, remedy: str) -> InputError:
+        """An error that names the column, the first bad cell and how many there are."""
+        return self.origin.error(f"column {self.name!r} {what}; found {self.found(bad)}. {remedy}")
 
 
 class Target(ABC):
@@ -39,7 +72,19 @@ class Target(ABC):
         """True for the rows that have a target."""
 
     @abstractmethod
-    def check(self, y: NDArray[Any]) -> None:
+    def strata(self, y: NDArray[Any]) -> NDArray[np.int64]:
+        """Numbers of the kinds of rows that are divided in equal shares, -1 for rows without a target."""
+
+    @abstractmethod
+    def learned(self, y: NDArray[Any]) -> Self:
+        """The same target, with what is to be known of the training rows' values.
+
+        Arguments:
+            y: of the training rows that have a target.
+        """
+
+    @abstractmethod
+    def check(self, given: Given) -> None:
         """Whether predictions can be judged by these targets.
 
         Raises:
@@ -56,16 +101,16 @@ class Target(ABC):
 
     @classmethod
     @abstractmethod
-    def read(cls, y: Any) -> NDArray[Any]:
-        """Targets as an array with one row each.
+    def read(cls, given: Given) -> Given:
+        """The targets as an array with one row each.
 
         Raises:
-            ValueError: for what is no such thing, as scikit-learn says it.
+            InputError: for what is no such thing.
         """
 
     @classmethod
     @abstractmethod
-    def of(cls, y: NDArray[Any]) -> Self:
+    def of(cls, given: Given) -> Self:
         """The target that known values show.
 
         Raises:
@@ -92,59 +137,64 @@ class Target(ABC):
 
 @final
 class Classes(Target):
-    """One of several classes; unlabelled rows have -1, NaN or None.
+    """One of several classes; unlabelled rows have NaN or None, and in arrays -1.
 
     Where the only two values are -1 and another, both are classes.
 
     Arguments:
         classes: in order; the number of a class is its place.
+        majority: the number of the most frequent class of the training rows; None where it is not known.
 
-    >>> target = Classes.of(np.array(["b", "a", None], dtype=object))
+    >>> target = Classes.of(Given(np.array(["b", "a", None], dtype=object)))
     >>> target.classes.tolist(), target.encode(np.array(["b", None], dtype=object)).tolist()
     (['a', 'b'], [1, -1])
     """
 
     task, fidelity = "classify", softmax_cross_entropy
 
-    def __init__(self, classes: NDArray[Any]) -> None:
-        self.classes, self.outputs, self.dtype = classes, len(classes), classes.dtype
+    def __init__(self, classes: NDArray[Any], majority: int | None = None) -> None:
+        self.classes, self.majority = classes, majority
+        self.outputs, self.dtype = len(classes), classes.dtype
 
     @classmethod
-    def read(cls, y: Any) -> NDArray[Any]:
+    def read(cls, given: Given) -> Given:
         """The classes in one dimension."""
         try:
-            found = column_or_1d(y, warn=True)
-            assert_all_finite(found, allow_nan=True, input_name="y")
+            given = replace(given, values=column_or_1d(given.values, warn=True))
         except ValueError as error:
             raise InputError(f"a classifier predicts one class for each row: {_line(error)}") from error
-        return found
+        _refuse_infinite(given)
+        return given
 
     @classmethod
-    def of(cls, y: NDArray[Any]) -> Self:
+    def of(cls, given: Given) -> Self:
         """The classes of the labelled rows.
 
         Raises:
-            InputError: for fewer than two classes, or numbers that are no classes.
+            InputError: for fewer than two classes, numbers that are no classes, or names of the rows.
         """
-        labelled = y[_present(y)]
-        if labelled.dtype.kind == "O" and not any(isinstance(value, str) for value in labelled):
-            # Numbers that are objects for the sake of a None among them.
-            labelled = np.array(labelled.tolist())
+        present = _present(given.values)
+        labelled = _plain(given.values[present])
+        if labelled.dtype.kind == "f" and (labelled % 1).any():
+            present[present] = labelled % 1 != 0
+            remedy = "Unknown label type: continuous; --task regress (StackedRegressor) predicts numbers."
+            raise given.refusal(present, "must hold classes, texts or whole numbers", remedy=remedy)
         try:
-            check_classification_targets(labelled)
+            with warnings.catch_warnings():
+                # Of so many classes that they may be numbers; those that name the rows are refused below.
+                warnings.simplefilter("ignore", UserWarning)
+                check_classification_targets(labelled)
             classes = np.unique(labelled)
         except (ValueError, TypeError) as error:
             raise InputError(f"classes must be all texts or all whole numbers: {_line(error)}") from error
-        if classes.dtype.kind == "f" and len(labelled) < len(y):
+        if classes.dtype.kind == "f" and not present.all():
             # Whole numbers that are of floating point for the sake of a NaN among them.
             classes = classes.astype(np.int64)
-        if classes.dtype.kind in "if" and len(classes) > 2:
+        if given.marked and classes.dtype.kind in "if" and len(classes) > 2 and UNKNOWN in classes:
             classes = classes[classes != UNKNOWN]
-        if len(classes) < 2:
-            raise InputError(
-                f"a classifier needs rows of at least two classes; found {len(classes)} class. Give more rows, or see "
-                "whether the right column is the target."
-            )
+            count = int((labelled == UNKNOWN).sum())
+            logger.warning("taken as unlabelled, since their class is -1: %s of %s rows.", count, len(present))
+        _refuse_too_few_or_many(given, present, len(classes))
         return cls(classes)
 
     @classmethod
@@ -157,11 +207,14 @@ class Classes(Target):
         classes = np.array(settings["classes"])
         if classes.ndim != 1 or classes.dtype.kind not in "biufU" or len(classes) < 2:
             raise ValueError("the classes must be at least two numbers or texts")
-        return cls(classes)
+        majority = settings.get("majority")
+        if majority is not None and majority not in range(len(classes)):
+            raise ValueError("the majority must be the number of a class")
+        return cls(classes, majority)
 
     def settings(self) -> dict[str, Any]:
-        """The classes."""
-        return {"task": self.task, "classes": self.classes.tolist()}
+        """The classes, and the number of the most frequent one."""
+        return {"task": self.task, "classes": self.classes.tolist(), "majority": self.majority}
 
     def known(self, y: NDArray[Any]) -> NDArray[np.bool_]:
         """True for the rows that have a class."""
@@ -169,20 +222,26 @@ class Classes(Target):
         known[known] = np.isin(y[known], self.classes)
         return known
 
-    def check(self, y: NDArray[Any]) -> None:
+    def strata(self, y: NDArray[Any]) -> NDArray[np.int64]:
+        """The number of each row's class, -1 for none."""
+        return self.encode(y).numpy()
+
+    def learned(self, y: NDArray[Any]) -> Self:
+        """The classes, of which the most frequent one is now known."""
+        return type(self)(self.classes, int(self.encode(y).bincount().argmax()))
+
+    def check(self, given: Given) -> None:
         """Every class is one of those fitted to; the mark of unlabelled rows is none.
 
         Raises:
             InputError: for another class.
         """
-        strange = _present(y) & ~self.known(y)
-        strange[strange] = y[strange] != UNKNOWN
+        strange = _present(given.values) & ~self.known(given.values)
+        if given.marked:
+            strange[strange] = given.values[strange] != UNKNOWN
         if strange.any():
-            first = int(strange.argmax())
-            raise InputError(
-                f"{strange.sum()} of {len(y)} rows have a class that fit has not seen, first {y[first]!r} in row "
-                f"{first}. Leave these rows out, or fit on rows of that class too."
-            )
+            remedy = "Leave these rows out, or fit on rows of that class too."
+            raise given.refusal(strange, "must hold classes that fit has seen", remedy=remedy)
 
     def encode(self, y: NDArray[Any]) -> Tensor:
         """The number of each row's class, -1 for none."""
@@ -204,7 +263,7 @@ class Numbers(Target):
         center, scale: of each number over the labelled rows.
         flat: whether targets and predictions have one dimension.
 
-    >>> target = Numbers.of(np.array([1.0, np.nan, 3.0]))
+    >>> target = Numbers.of(Given(np.array([1.0, np.nan, 3.0])))
     >>> target.encode(np.array([2.0, 3.0])).tolist(), target.predict(np.array([[1.0]], np.float32)).tolist()
     ([[0.0], [1.0]], [3.0])
     """
@@ -216,26 +275,36 @@ class Numbers(Target):
         self.dtype = np.dtype(np.float64)
 
     @classmethod
-    def read(cls, y: Any) -> NDArray[Any]:
+    def read(cls, given: Given) -> Given:
         """Numbers, perhaps NaN, in one dimension or two."""
         try:
-            return check_array(y, ensure_2d=False, dtype="numeric", ensure_all_finite="allow-nan", input_name="y")
+            values = check_array(given.values, ensure_2d=False, dtype="numeric", ensure_all_finite=False)
         except (ValueError, TypeError) as error:
+            cells = np.asarray(given.values, dtype=object)
+            texts = np.array([isinstance(cell, str) for cell in cells.flat], np.bool_)
+            if cells.ndim == 1 and texts.any():
+                remedy = "--task classify (StackedClassifier) predicts texts; or predict another column."
+                raise replace(given, values=cells).refusal(texts, "must hold numbers", remedy=remedy) from error
             raise InputError(f"a regressor predicts numbers: {_line(error)}") from error
+        given = replace(given, values=values)
+        _refuse_infinite(given)
+        return given
 
     @classmethod
-    def of(cls, y: NDArray[Any]) -> Self:
+    def of(cls, given: Given) -> Self:
         """Their means and standard deviations.
 
         Raises:
             InputError: when no row has all its numbers.
         """
-        wide = np.asarray(y, np.float64).reshape(len(y), -1)
+        wide = np.asarray(given.values, np.float64).reshape(len(given.values), -1)
         labelled = wide[np.isfinite(wide).all(1)]
         if not len(labelled):
-            raise InputError("a regressor needs rows with numbers to predict; found none among the targets.")
+            raise given.origin.error(
+                f"a regressor needs rows with numbers to predict; found none in column {given.name!r}. Predict another."
+            )
         scale = labelled.std(0)
-        return cls(labelled.mean(0), np.where(scale > 0, scale, 1.0), flat=np.ndim(y) == 1)
+        return cls(labelled.mean(0), np.where(scale > 0, scale, 1.0), flat=np.ndim(given.values) == 1)
 
     @classmethod
     def restore(cls, settings: Mapping[str, Any]) -> Self:
@@ -262,7 +331,15 @@ class Numbers(Target):
         """True for the rows that have all their numbers."""
         return np.asarray(np.isfinite(np.asarray(y, np.float64).reshape(len(y), -1)).all(axis=1))
 
-    def check(self, y: NDArray[Any]) -> None:
+    def strata(self, y: NDArray[Any]) -> NDArray[np.int64]:
+        """0 for rows with all their numbers, -1 for the others."""
+        return np.where(self.known(y), 0, UNKNOWN)
+
+    def learned(self, y: NDArray[Any]) -> Self:
+        """The numbers, with the means and standard deviations of the training rows."""
+        return self.of(Given(y))
+
+    def check(self, given: Given) -> None:
         """Any number can be judged."""
 
     def encode(self, y: NDArray[Any]) -> Tensor:
@@ -274,6 +351,43 @@ class Numbers(Target):
         """The numbers in their own units."""
         numbers = natural * self.scale + self.center
         return numbers[:, 0] if self.flat else numbers
+
+
+def _refuse_infinite(given: Given) -> None:
+    if given.values.dtype.kind not in "fO":
+        return
+    cells = given.values.reshape(len(given.values), -1)
+    if cells.dtype.kind == "O":
+        cells = np.vectorize(lambda cell: cell if isinstance(cell, float) else 0.0, otypes=[np.float64])(cells)
+    bad = np.isinf(cells).any(1)
+    if bad.any():
+        remedy = f"Input {given.name} contains infinity: leave such cells empty, or leave out the rows."
+        raise given.refusal(bad, "must be finite", remedy=remedy)
+
+
+def _refuse_too_few_or_many(given: Given, present: NDArray[np.bool_], classes: int) -> None:
+    """Fewer than two classes, or as many as there are rows."""
+    if classes < 2:
+        found = f"{classes} class{'' if classes else 'es'}"
+        where = f", {given.found(present)}" if classes else ""
+        raise given.origin.error(
+            f"a classifier needs rows of at least two classes; found {found} in column {given.name!r}{where}. Give "
+            "more rows, or predict another column."
+        )
+    # Beside unlabelled rows there may be one of each class.
+    if is_identifier(len(present), classes):
+        raise given.refusal(
+            present,
+            f"must hold classes that repeat, and has {classes:,} in {len(present):,} rows, as an identifier",
+            remedy="Predict another column, or numbers by --task regress (StackedRegressor).",
+        )
+
+
+def _plain(labelled: NDArray[Any]) -> NDArray[Any]:
+    """Numbers that are objects for the sake of a None among them, as numbers."""
+    if labelled.dtype.kind != "O" or any(isinstance(value, str) for value in labelled):
+        return labelled
+    return np.array(labelled.tolist())
 
 
 def _present(y: NDArray[Any]) -> NDArray[np.bool_]:

@@ -32,7 +32,18 @@ from layerwise.recipes import Setting, architecture, default
 from layerwise.report import write_report
 from layerwise.runtime import Precision, Runtime
 from layerwise.storage import SavedModel, environment, load_model, plain, save_model
-from layerwise.training import Checkpoint, Constant, History, Phase, ProgressBar, Recipe, Schedule, describe, fit
+from layerwise.training import (
+    Checkpoint,
+    Constant,
+    History,
+    Phase,
+    ProgressBar,
+    Recipe,
+    Schedule,
+    check,
+    describe,
+    fit,
+)
 
 __all__ = ["DeepAutoencoder"]
 
@@ -54,7 +65,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
             classical ones), else `Layer()`, with a dropout of 0.3 for fewer than 1000 rows.
         code_activation: of the code; "auto" is the recipe's, else linear.
         linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights, a code that is not linear
-            and the classical recipes.
+            and the classical recipes and those by layers, which cannot have it.
         scaling: "standard" (robust), "minmax" or "none"; "auto" is minmax for 8-bit pictures, else standard.
         fidelity: what a good reconstruction is, for instance `cross_entropy` or `MixedFidelity.of`; None is the squared
             error, clipped where columns have a floor or a ceiling; for the classical recipes the cross-entropy where
@@ -191,6 +202,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
     def partial_fit(self, X: Any, y: Any = None) -> "DeepAutoencoder":
         """Go through these rows once; the first call fixes the schema and the principal components by its rows.
 
+        It is one phase for the whole, whatever the recipe, whose layers are not pre-trained by it.
+
         Arguments:
             X: as in `fit`.
             y: ignored.
@@ -289,8 +302,11 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
         table, seed = self._table(X, reset=True), self._seed()
         split, _ = self._split(table, seed=seed)
         schema = schema_of(table, split, scaling=self.scaling)
-        rows = len(split.train)
-        return schema, self._plan().model(schema, rows=rows, seed=seed), self._recipe(schema, rows)
+        rows = schema.encode(table, told=set()).take(split.train)
+        recipe = self._recipe(schema, len(rows))
+        model = self._plan().model(schema, rows=len(rows), seed=seed)
+        check(model, rows, recipe=recipe, runtime=Runtime(self.device, self.precision))
+        return schema, model, recipe
 
     def report(self, path: str | os.PathLike[str], X: Any = None, *, title: str = "Autoencoder") -> None:
         """Write one self-contained HTML page that shows how good the model is.

@@ -6,6 +6,7 @@ compares the units of a row with each other.
 """
 
 import functools
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ __all__ = [
     "leaky_relu",
     "relu",
     "selu",
+    "shown",
     "sigmoid",
     "silu",
     "softplus",
@@ -133,8 +135,17 @@ def activation_name(activation: Activation) -> str:
             return name
     raise InputError(
         f"an activation that is written to a file must be one of {', '.join(_NAMED)}, Maxout or TopK; "
-        f"got {activation!r}."
+        f"got {shown(activation)}."
     )
+
+
+def shown(value: object) -> str:
+    """A value as a message names it: a function by its name, without its address.
+
+    >>> shown(tanh), shown(Maxout(3))
+    ('tanh', 'Maxout(pieces=3)')
+    """
+    return value.__name__ if inspect.isroutine(value) else repr(value)
 
 
 def activation_from_name(name: str) -> Activation:

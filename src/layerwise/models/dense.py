@@ -16,7 +16,7 @@ from layerwise.models.boltzmann import Chain, RestrictedBoltzmannMachine
 from layerwise.models.config import DenseConfig
 from layerwise.models.initializers import Gaussian
 from layerwise.models.layers import Bounds, DenseLayer, Embeddings, Inputs, Layer, LinearPath, Normalization
-from layerwise.models.units import units_of
+from layerwise.models.units import GaussianUnits, RectifiedUnits, units_of
 
 __all__ = ["Dense", "Feedforward", "Mirrored", "Part"]
 
@@ -58,7 +58,8 @@ class Feedforward(Autoencoder, ABC):
         return len(self.encoder)
 
     @property
-    def _last(self) -> DenseLayer:
+    def last(self) -> DenseLayer:
+        """The layer that makes the output."""
         return self._layer(self.decoder[-1])
 
     @staticmethod
@@ -81,11 +82,11 @@ class Feedforward(Autoencoder, ABC):
         signal = code
         for layer in self.decoder[:-1]:
             signal = layer(signal)
-        natural = self._last.linear(signal)
+        natural = self.last.linear(signal)
         return natural if self.linear_path is None else natural + self.linear_path.decode(code)
 
     def _output(self, natural: Tensor) -> Tensor:
-        output = self._last.activation(natural)
+        output = self.last.activation(natural)
         return output if self.bounds is None else self.bounds(output)
 
 
@@ -110,6 +111,8 @@ class Mirrored(Feedforward, Stacked, ABC):
     def machine(self, index: int, chain: Chain = Chain()) -> RestrictedBoltzmannMachine:
         """Encoder layer `index` (from 0) and the bias of its mirror as a restricted Boltzmann machine.
 
+        Visible units that stand for a rectified layer below are taken as Gaussian (Nair & Hinton 2010).
+
         Raises:
             InputError: for a layer with a normalization, dropout, embeddings or an activation that no unit has.
         """
@@ -121,10 +124,11 @@ class Mirrored(Feedforward, Stacked, ABC):
         assert layer.bias is not None
         assert mirror.bias is not None
         code, features = layer.weight.shape
+        visible = units_of(mirror.activation)
         machine = RestrictedBoltzmannMachine(
             features,
             code,
-            visible=units_of(mirror.activation),
+            visible=GaussianUnits() if isinstance(visible, RectifiedUnits) else visible,
             hidden=units_of(layer.activation),
             chain=chain,
             initializer=Gaussian(0.0),

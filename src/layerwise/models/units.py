@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from layerwise.errors import InputError
-from layerwise.models.activations import Activation, identity, relu, sigmoid
+from layerwise.models.activations import Activation, identity, relu, shown, sigmoid
 
 __all__ = ["BernoulliUnits", "GaussianUnits", "RectifiedUnits", "Units", "units_of"]
 
@@ -128,4 +128,4 @@ def units_of(activation: Activation) -> Units:
     for function, units in kinds:
         if function is activation:
             return units
-    raise InputError(f"units must have the activation sigmoid, identity or relu; got {activation!r}.")
+    raise InputError(f"units must have the activation sigmoid, identity or relu; got {shown(activation)}.")

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from numbers import Integral
+from typing import Literal, SupportsIndex
 
 import torch
 from jaxtyping import Float
@@ -12,9 +13,9 @@ from layerwise.errors import InputError
 from layerwise.models.base import Pass
 from layerwise.models.dense import Feedforward
 
-__all__ = ["Layers", "Penalty", "chosen_layers", "refuse_batch_statistics"]
+__all__ = ["Layers", "Penalty", "chosen_layers", "layer_numbers", "refuse_batch_statistics"]
 
-Layers = Literal["all", "alternate", "code"] | Sequence[int]
+Layers = Literal["all", "alternate", "code"] | Sequence[SupportsIndex]
 
 
 class Penalty(ABC):
@@ -24,43 +25,61 @@ class Penalty(ABC):
     def __call__(self, run: Pass, model: nn.Module) -> Float[Tensor, ""]:
         """The penalty of one batch."""
 
+    def check(self, model: nn.Module) -> None:  # noqa: B027, since most penalties fit every model.
+        """Refuse a model that the penalty cannot train; a recipe is tried so before its first phase begins.
+
+        Raises:
+            InputError: says what the penalty needs.
+        """
+
 
 def chosen_layers(run: Pass, layers: Layers) -> list[Tensor]:
-    """The activations of the chosen encoder layers.
+    """The activations of the chosen encoder layers, as in `layer_numbers`."""
+    # Sums and logarithms of a pass in bfloat16 need float32.
+    stack = [h.to(torch.promote_types(h.dtype, torch.float32)) for h in (*run.hidden, run.code)]
+    return [stack[number - 1] for number in layer_numbers(len(stack), layers)]
+
+
+def layer_numbers(depth: int, layers: Layers) -> list[int]:
+    """The numbers of the chosen encoder layers, from 1 on.
 
     Arguments:
+        depth: encoder layers, the code among them.
         layers: "code"; "all" (every hidden layer and the code); "alternate" (hidden layers 1, 3, 5, ..., never the
             code); or numbers, where 1 is the first hidden layer and the number after the last hidden layer is the code.
 
     Raises:
-        InputError: for a number that the encoder does not have, or "alternate" without a hidden layer.
+        InputError: for a number that the encoder does not have, no number, or "alternate" without a hidden layer.
+
+    >>> layer_numbers(4, "alternate"), layer_numbers(4, [2, 4])
+    ([1, 3], [2, 4])
     """
-    # Sums and logarithms of a pass in bfloat16 need float32.
-    stack = [h.to(torch.promote_types(h.dtype, torch.float32)) for h in (*run.hidden, run.code)]
-    if layers == "code":
-        return stack[-1:]
-    if layers == "all":
-        return stack
-    if layers == "alternate":
-        if not run.hidden:
+    if isinstance(layers, str):
+        words = {"code": [depth], "all": [*range(1, depth + 1)], "alternate": [*range(1, depth, 2)]}
+        if layers not in words:
+            raise InputError(f"layers must be one of {', '.join(words)}, or numbers; got {layers!r}.")
+        if not words[layers]:
             raise InputError("layers='alternate' needs a hidden layer; this encoder has only its code.")
-        return stack[:-1:2]
-    numbers = [number for number in layers if isinstance(number, int)]
-    wrong = [number for number in layers if number not in range(1, len(stack) + 1)]
-    if wrong:
-        raise InputError(f"layers must be numbers from 1 to {len(stack)} (the code is {len(stack)}); got {wrong[0]!r}.")
-    return [stack[number - 1] for number in numbers]
+        return words[layers]
+    known = range(1, depth + 1)
+    wrong = [n for n in layers if not isinstance(n, Integral) or isinstance(n, bool) or n not in known]
+    if wrong or not len(layers):
+        raise InputError(
+            f"layers must be whole numbers from 1 to {depth} (the code is {depth}); got "
+            f"{wrong[0] if wrong else list(layers)!r}."
+        )
+    return [int(number) for number in layers]
 
 
 def refuse_batch_statistics(name: str, model: nn.Module) -> None:
     """Make sure that a penalty may ask the encoder a second time.
 
     Raises:
-        InputError: for batch normalization in training: it makes a row depend on the others, and each call moves its
+        InputError: for batch normalization: in training it makes a row depend on the others, and each call moves its
             running statistics.
     """
     encoder = model.encoder if isinstance(model, Feedforward) else model
-    if any(isinstance(module, nn.BatchNorm1d) and module.training for module in encoder.modules()):
+    if any(isinstance(module, nn.BatchNorm1d) for module in encoder.modules()):
         raise InputError(
             f"{name} asks the encoder a second time, which batch normalization does not allow in training; "
             "use layer or weight normalization."

@@ -58,6 +58,10 @@ class Contraction(Penalty):
     def __post_init__(self) -> None:
         _check_count("probes of Contraction", self.probes)
 
+    def check(self, model: nn.Module) -> None:
+        """Refuse batch normalization."""
+        refuse_batch_statistics("Contraction", model)
+
     def __call__(self, run: Pass, model: nn.Module) -> Float[Tensor, ""]:
         """The penalty of one batch; it has a graph where gradients are wanted, and needs none to be computed."""
         jacobian, x = _jacobian("Contraction", model, self.probes), _exact(run.input)
@@ -103,6 +107,10 @@ class HigherOrderContraction(Penalty):
             raise InputError(f"the level of HigherOrderContraction must be above 0 and finite; got {self.level}.")
         _check_count("samples of HigherOrderContraction", self.samples)
         _check_count("probes of HigherOrderContraction", self.probes)
+
+    def check(self, model: nn.Module) -> None:
+        """Refuse batch normalization."""
+        refuse_batch_statistics("HigherOrderContraction", model)
 
     def __call__(self, run: Pass, model: nn.Module) -> Float[Tensor, ""]:
         """The penalty of one batch; it has a graph where gradients are wanted, and needs none to be computed."""
@@ -178,7 +186,8 @@ class _Probed(_Jacobian):
 def _jacobian(name: str, model: nn.Module, probes: int | None) -> _Jacobian:
     if not isinstance(model, Autoencoder):
         raise InputError(f"{name} needs an autoencoder; got {type(model).__name__}.")
-    refuse_batch_statistics(name, model)
+    if model.training:
+        refuse_batch_statistics(name, model)
     layer = _only_layer(model) if probes is None else None
     return _Probed(model, probes or 1, model.noise_key) if layer is None else _OneLayer(layer, model.noise_key)
 

@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from layerwise.errors import InputError
-from layerwise.models.activations import TopK
+from layerwise.models.activations import TopK, sigmoid
 from layerwise.models.base import Pass
 from layerwise.models.dense import Feedforward
 from layerwise.models.layers import DenseLayer
-from layerwise.penalties.base import Layers, Penalty, chosen_layers, refuse_batch_statistics
+from layerwise.penalties.base import Layers, Penalty, chosen_layers, layer_numbers, refuse_batch_statistics
 
 __all__ = ["L1", "KLSparsity", "Revival"]
 
@@ -43,12 +43,13 @@ class KLSparsity(Penalty):
 
     .. math:: \sum_j \rho \log\frac{\rho}{\hat\rho_j} + (1 - \rho) \log\frac{1 - \rho}{1 - \hat\rho_j}
 
-    with the mean activity over the batch's rows, clipped to [1e-6, 1 - 1e-6]. For units in [0, 1] (sigmoid).
+    with the mean activity over the batch's rows, clipped to [1e-6, 1 - 1e-6]. For units in [0, 1] (sigmoid): where a
+    mean is clipped it has no gradient, and nothing would draw it back.
 
     Source: Ng 2011, "Sparse autoencoder", CS294A lecture notes.
 
     Raises:
-        InputError: for a target outside (0, 1).
+        InputError: for a target outside (0, 1); from `check`, for units that can leave [0, 1].
 
     >>> run = Pass(torch.zeros(2, 3), torch.full((2, 4), 0.05), torch.zeros(2, 3), (), torch.zeros(2, 3))
     >>> bool(KLSparsity(0.05)(run, nn.Identity()).abs() < 1e-6)
@@ -61,6 +62,16 @@ class KLSparsity(Penalty):
     def __post_init__(self) -> None:
         if not 0 < self.target < 1:
             raise InputError(f"the target of KLSparsity must be between 0 and 1; got {self.target}.")
+
+    def check(self, model: nn.Module) -> None:
+        """Refuse units that can leave [0, 1]."""
+        if not isinstance(model, Feedforward):
+            return
+        for number in layer_numbers(model.depth, self.layers):
+            if not _in_unit_range(model, number):
+                raise InputError(
+                    f"KLSparsity needs units in [0, 1]; those of layer {number} can leave it. Use sigmoid units, or L1."
+                )
 
     def __call__(self, run: Pass, model: nn.Module) -> Float[Tensor, ""]:
         """The penalty of one batch."""
@@ -95,9 +106,14 @@ class Revival(Penalty):
     0.75
     """
 
+    def check(self, model: nn.Module) -> None:
+        """Refuse batch normalization."""
+        refuse_batch_statistics("Revival", model)
+
     def __call__(self, run: Pass, model: nn.Module) -> Float[Tensor, ""]:
         """The penalty of one batch."""
-        refuse_batch_statistics("Revival", model)
+        if model.training:
+            refuse_batch_statistics("Revival", model)
         missed = [
             (z.topk(k, dim=1).values.amin(1, keepdim=True) - z).amin(0).relu().sum()
             for k, z in _top_k_values(run, model)
@@ -105,6 +121,18 @@ class Revival(Penalty):
         if not missed:
             raise InputError("Revival needs an encoder layer with the activation TopK.")
         return torch.stack(missed).sum()
+
+
+def _in_unit_range(model: Feedforward, number: int) -> bool:
+    """Whether an encoder layer's units are in [0, 1], whatever its input."""
+    if number == model.depth and model.linear_path is not None:
+        return False
+    layer = model.encoder[number - 1]
+    assert isinstance(layer, DenseLayer)
+    if layer.activation is sigmoid:
+        return True
+    values = layer.activation(torch.linspace(-30, 30, 7).unsqueeze(1).expand(7, len(layer.weight)))
+    return not bool(((values < 0) | (values > 1)).any())
 
 
 def _top_k_values(run: Pass, model: nn.Module) -> list[tuple[int, Tensor]]:

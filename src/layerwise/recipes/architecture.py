@@ -8,6 +8,8 @@ from typing import Any, final
 from layerwise.models import Activation, Gaussian, Glorot, Layer, TopK, identity, sigmoid
 from layerwise.recipes.authors import bengio2007, hinton2006, kramer1991, makhzani2013, rifai2011, vincent2010
 from layerwise.recipes.default import default, denoising_stack
+from layerwise.recipes.named import intermediate_fine_tuning as intermediate_fine_tuning_by_name
+from layerwise.recipes.named import layerwise as layerwise_by_name
 from layerwise.recipes.stacked import end_to_end, intermediate_fine_tuning, layerwise
 from layerwise.recipes.strategies import (
     alternate_sparsity,
@@ -28,8 +30,9 @@ class Architecture:
     Arguments:
         layer: of the hidden layers; None leaves it to the estimator.
         code_activation: of the code.
-        classical: whether the model is the plain one of the papers: no linear path beside the layers, and the
-            cross-entropy with a sigmoid output where all features are in [0, 1].
+        classical: whether the model is the plain one of the papers: the cross-entropy with a sigmoid output where all
+            features are in [0, 1].
+        linear_path: whether PCA may run beside the layers; not where they are trained by themselves.
 
     >>> Architecture().classical
     False
@@ -38,6 +41,7 @@ class Architecture:
     layer: Layer | None = None
     code_activation: Activation = identity
     classical: bool = False
+    linear_path: bool = True
 
 
 LOGISTIC = Layer(sigmoid, initializer=Glorot())
@@ -63,12 +67,20 @@ def architecture(recipe: object) -> Architecture:
 
 
 def _logistic(code: Activation, layer: Layer = LOGISTIC) -> Callable[[Mapping[str, Any]], Architecture]:
-    return lambda bound: Architecture(layer, code, classical=True)
+    return lambda bound: Architecture(layer, code, classical=True, linear_path=False)
 
 
 def _k_sparse(bound: Mapping[str, Any]) -> Architecture:
     kept = TopK(bound.get("k", 25))
-    return Architecture(Layer(kept), kept, classical=True)
+    return Architecture(Layer(kept), kept, classical=True, linear_path=False)
+
+
+def _by_trainer(bound: Mapping[str, Any]) -> Architecture:
+    trainer = bound.get("trainer")
+    kinds = {"contractive": LOGISTIC, "sparse": LOGISTIC, "machine": SMALL}
+    if isinstance(trainer, str) and trainer in kinds:
+        return _logistic(identity, kinds[trainer])(bound)
+    return Architecture(linear_path=False)
 
 
 _ARCHITECTURES: list[tuple[object, Callable[[Mapping[str, Any]], Architecture]]] = [
@@ -88,6 +100,16 @@ _ARCHITECTURES: list[tuple[object, Callable[[Mapping[str, Any]], Architecture]]]
         )
     ],
     (makhzani2013, _k_sparse),
+    (denoising_stack, lambda bound: Architecture(linear_path=False)),
+    *[
+        (recipe, _by_trainer)
+        for recipe in (
+            layerwise,
+            layerwise_by_name,
+            intermediate_fine_tuning,
+            intermediate_fine_tuning_by_name,
+        )
+    ],
 ]
 RECIPES: Mapping[str, Callable[..., Any]] = {
     recipe.__name__: recipe
@@ -95,8 +117,8 @@ RECIPES: Mapping[str, Callable[..., Any]] = {
         default,
         denoising_stack,
         end_to_end,
-        layerwise,
-        intermediate_fine_tuning,
+        layerwise_by_name,
+        intermediate_fine_tuning_by_name,
         bottleneck,
         sparse_bottleneck,
         free_bottleneck,

@@ -6,6 +6,8 @@ from layerwise.corruptions import Masking
 from layerwise.errors import InputError
 from layerwise.optim import FirstOrder, Optimizer
 from layerwise.penalties import Contraction, Revival, cross_entropy, is_crossed, squared_error
+from layerwise.recipes.arguments import checked
+from layerwise.recipes.length import layer_epochs, whole_epochs
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.stacked import end_to_end, fine_tuning, layerwise
 from layerwise.recipes.trainers import Machine, Shallow
@@ -14,11 +16,12 @@ from layerwise.training import Phase
 __all__ = ["bengio2007", "hinton2006", "kramer1991", "makhzani2013", "rifai2011", "vincent2010"]
 
 
+@checked
 def hinton2006(
     setting: Setting,
     *,
-    epochs: int = 10,
-    fine_tune_epochs: int = 60,
+    epochs: int | None = None,
+    fine_tune_epochs: int | None = None,
     lr: float = 0.1,
     linear_lr: float = 0.001,
     fine_tune_lr: float = 1e-3,
@@ -31,10 +34,11 @@ def hinton2006(
 
     Arguments:
         setting: the objective and the widths.
-        epochs: for each machine (50 in the paper).
-        fine_tune_epochs: of the whole (200 in the paper).
+        epochs: for each machine (50 in the paper); by default 10, and on fewer rows enough for 1000 steps.
+        fine_tune_epochs: of the whole (200 in the paper); by default 60, and on fewer rows enough for 3000 steps.
         lr: the rate of the machines.
-        linear_lr: that of machines with linear units.
+        linear_lr: that of machines with linear units. Machines above rectified layers have such units, too, and need a
+            lower `lr`, like 0.001.
         fine_tune_lr: the largest rate of Adam in the fine-tuning.
         optimizer: of the fine-tuning, instead of Adam; the paper's is `ConjugateGradient(searches=3)`.
 
@@ -44,20 +48,28 @@ def hinton2006(
     >>> [phase.name for phase in hinton2006(Setting(60_000, widths=(784, 500, 30)))]
     ['machine 1', 'machine 2', 'fine-tune']
     """
+    epochs = layer_epochs(setting, epochs, Machine.batch_size)
     trainer = Machine(epochs=epochs, lr=lr, linear_lr=linear_lr)
-    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=fine_tune_lr, optimizer=optimizer)
+    tuned = whole_epochs(setting, fine_tune_epochs, 128, usual=60)
+    tune = fine_tuning(setting, epochs=tuned, lr=fine_tune_lr, optimizer=optimizer)
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 
+@checked
 def bengio2007(
-    setting: Setting, *, epochs: int = 10, fine_tune_epochs: int = 30, lr: float = 1e-3, batch_size: int = 128
+    setting: Setting,
+    *,
+    epochs: int | None = None,
+    fine_tune_epochs: int | None = None,
+    lr: float = 1e-3,
+    batch_size: int = 128,
 ) -> list[Phase]:
     """Plain shallow autoencoders, layer by layer, and then the whole.
 
     Arguments:
         setting: the objective and the widths.
-        epochs: for each layer.
-        fine_tune_epochs: of the whole.
+        epochs: for each layer; by default 10, and on fewer rows enough for 1000 steps.
+        fine_tune_epochs: of the whole; by default 30, and on fewer rows enough for 3000 steps.
         lr: the rate of Adam, in the layers and in the whole.
         batch_size: rows of a batch.
 
@@ -66,17 +78,19 @@ def bengio2007(
     >>> [phase.name for phase in bengio2007(Setting(5000, widths=(8, 4, 2)))]
     ['layer 1', 'layer 2', 'fine-tune']
     """
-    trainer = Shallow(FirstOrder(torch.optim.Adam, lr=lr), epochs, batch_size)
-    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size)
+    trainer = Shallow(FirstOrder(torch.optim.Adam, lr=lr), layer_epochs(setting, epochs, batch_size), batch_size)
+    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
+    tune = fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size)
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 
+@checked
 def vincent2010(
     setting: Setting,
     *,
     masking: float = 0.25,
-    epochs: int = 10,
-    fine_tune_epochs: int = 30,
+    epochs: int | None = None,
+    fine_tune_epochs: int | None = None,
     lr: float = 1e-3,
     batch_size: int = 128,
 ) -> list[Phase]:
@@ -96,17 +110,21 @@ def vincent2010(
     adam = FirstOrder(torch.optim.Adam, lr=lr)
     crossed = is_crossed(setting.objective.fidelity)
     fidelity = cross_entropy if crossed else squared_error
-    trainer = Shallow(adam, epochs, batch_size, corruption=Masking(masking), fidelity=fidelity)
-    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size)
+    trainer = Shallow(
+        adam, layer_epochs(setting, epochs, batch_size), batch_size, corruption=Masking(masking), fidelity=fidelity
+    )
+    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
+    tune = fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size)
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 
+@checked
 def rifai2011(
     setting: Setting,
     *,
     contraction: float = 0.1,
-    epochs: int = 10,
-    fine_tune_epochs: int = 30,
+    epochs: int | None = None,
+    fine_tune_epochs: int | None = None,
     lr: float = 1e-3,
     batch_size: int = 128,
 ) -> list[Phase]:
@@ -124,21 +142,23 @@ def rifai2011(
     """
     trainer = Shallow(
         FirstOrder(torch.optim.Adam, lr=lr),
-        epochs,
+        layer_epochs(setting, epochs, batch_size),
         batch_size,
         penalties={"contraction": (contraction, Contraction())},
     )
-    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size)
+    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
+    tune = fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size)
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 
+@checked
 def makhzani2013(
     setting: Setting,
     *,
     k: int = 25,
     revival: float = 1e-3,
-    epochs: int = 10,
-    fine_tune_epochs: int = 30,
+    epochs: int | None = None,
+    fine_tune_epochs: int | None = None,
     lr: float = 1e-3,
     batch_size: int = 128,
 ) -> list[Phase]:
@@ -161,19 +181,26 @@ def makhzani2013(
     for index in range(setting.depth):
         width = setting.widths[index + 1]
         if k > width:
-            raise InputError(f"phase 'layer {index + 1}': k must be at most the layer's {width} units; got {k}.")
+            raise InputError(
+                f"phase 'layer {index + 1}': k must be at most the layer's {width} units; got {k}. Lower k or "
+                "widen the layer."
+            )
     penalties = {"revival": (revival, Revival())}
-    trainer = Shallow(FirstOrder(torch.optim.Adam, lr=lr), epochs, batch_size, penalties=penalties)
-    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size)
+    trainer = Shallow(
+        FirstOrder(torch.optim.Adam, lr=lr), layer_epochs(setting, epochs, batch_size), batch_size, penalties=penalties
+    )
+    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
+    tune = fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size)
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 
-def kramer1991(setting: Setting, *, epochs: int = 200, lr: float = 1e-3, batch_size: int = 128) -> list[Phase]:
+@checked
+def kramer1991(setting: Setting, *, epochs: int | None = None, lr: float = 1e-3, batch_size: int = 128) -> list[Phase]:
     """Non-linear principal components: five layers, sigmoid and linear by turns, trained as a whole.
 
     Arguments:
         setting: the objective and the widths of one hidden layer and the code.
-        epochs: passes over the rows.
+        epochs: passes over the rows; by default 200, and on fewer rows enough for 3000 steps.
         lr: the largest rate of Adam (the paper's own training was by conjugate gradients).
         batch_size: rows of a batch.
 
@@ -182,7 +209,7 @@ def kramer1991(setting: Setting, *, epochs: int = 200, lr: float = 1e-3, batch_s
 
     Source: Kramer 1991, "Nonlinear principal component analysis using autoassociative neural networks", figure 2.
 
-    >>> [phase.epochs for phase in kramer1991(Setting(500, widths=(8, 16, 2)))]
+    >>> [phase.epochs for phase in kramer1991(Setting(5000, widths=(8, 16, 2)))]
     [200]
     """
     if setting.depth != 2:
@@ -190,4 +217,5 @@ def kramer1991(setting: Setting, *, epochs: int = 200, lr: float = 1e-3, batch_s
             f"phase 'train': the five layers of kramer1991 have one hidden layer in the encoder; got "
             f"{setting.depth - 1}. Use end_to_end for other depths."
         )
+    epochs = whole_epochs(setting, epochs, batch_size, usual=200)
     return end_to_end(setting, epochs=epochs, lr=lr, batch_size=batch_size)

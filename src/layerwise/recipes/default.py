@@ -7,6 +7,7 @@ import torch
 
 from layerwise.corruptions import Corruption, GaussianNoise, Masking
 from layerwise.optim import FirstOrder
+from layerwise.recipes.arguments import checked
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.stacked import layerwise
 from layerwise.recipes.trainers import Shallow
@@ -23,6 +24,7 @@ WEIGHT_DECAY = {"tables": 0.01, "pictures": 0.3}
 ROWS_SEEN = 3_000_000
 
 
+@checked
 def default(
     setting: Setting,
     *,
@@ -83,6 +85,7 @@ def default(
     ]
 
 
+@checked
 def denoising_stack(
     setting: Setting,
     *,

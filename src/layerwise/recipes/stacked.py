@@ -8,6 +8,8 @@ import torch
 
 from layerwise.errors import InputError
 from layerwise.optim import FirstOrder, Optimizer
+from layerwise.recipes.arguments import checked
+from layerwise.recipes.length import whole_epochs
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.trainers import LayerTrainer, Shallow
 from layerwise.training import Cosine, Phase, Schedule, Upto
@@ -43,18 +45,20 @@ def fine_tuning(
     return Phase(name, setting.end, used, epochs, batch_size=batch_size, schedule=schedule)
 
 
-def end_to_end(setting: Setting, *, epochs: int = 60, lr: float = 1e-3, batch_size: int = 128) -> list[Phase]:
+@checked
+def end_to_end(setting: Setting, *, epochs: int | None = None, lr: float = 1e-3, batch_size: int = 128) -> list[Phase]:
     """No pre-training: the whole net at once, by Adam with a cosine schedule.
 
     Arguments:
         setting: rows and objective.
-        epochs: passes over the rows.
+        epochs: passes over the rows; by default 60, and on fewer rows enough for 3000 steps.
         lr: the largest rate.
         batch_size: rows of a batch.
 
     >>> [phase.name for phase in end_to_end(Setting(5000))]
     ['train']
     """
+    epochs = whole_epochs(setting, epochs, batch_size, usual=60)
     return [fine_tuning(setting, epochs=epochs, lr=lr, batch_size=batch_size, name="train")]
 
 
@@ -121,6 +125,8 @@ def intermediate_fine_tuning(
 
 def _for_each(trainer: LayerTrainer | Sequence[LayerTrainer], setting: Setting) -> list[LayerTrainer]:
     trainers = [trainer] * setting.depth if isinstance(trainer, LayerTrainer) else list(trainer)
+    if wrong := [one for one in trainers if not isinstance(one, LayerTrainer)]:
+        raise InputError(f"a trainer must be a LayerTrainer; got {wrong[0]!r}. Give Shallow() or Machine().")
     if len(trainers) != setting.depth:
         raise InputError(f"there must be one trainer for each of {setting.depth} layers; got {len(trainers)}.")
     return trainers

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, SupportsIndex
 
 import torch
 
 from layerwise.errors import InputError
 from layerwise.optim import FirstOrder
 from layerwise.penalties import KLSparsity, Penalty, WeightDecay
+from layerwise.recipes.arguments import checked
+from layerwise.recipes.length import layer_epochs, whole_epochs
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.stacked import fine_tuning, layerwise
 from layerwise.recipes.trainers import Shallow
@@ -22,18 +24,25 @@ __all__ = [
     "sparse_bottleneck",
 ]
 
+Layers = Literal["alternate", "all", "none"] | Sequence[SupportsIndex]
 Penalties = Mapping[str, tuple[float | Schedule, Penalty]]
 
 
+@checked
 def bottleneck(
-    setting: Setting, *, epochs: int = 10, fine_tune_epochs: int = 30, lr: float = 1e-3, batch_size: int = 128
+    setting: Setting,
+    *,
+    epochs: int | None = None,
+    fine_tune_epochs: int | None = None,
+    lr: float = 1e-3,
+    batch_size: int = 128,
 ) -> list[Phase]:
     """Strategy A: nothing but its width constrains a layer, so that each must be narrower than what it sees.
 
     Arguments:
         setting: rows, objective, widths.
-        epochs: for each layer.
-        fine_tune_epochs: of the whole.
+        epochs: for each layer; by default 10, and on fewer rows enough for 1000 steps.
+        fine_tune_epochs: of the whole; by default 30, and on fewer rows enough for 3000 steps.
         lr: the rate of Adam.
         batch_size: rows of a batch.
 
@@ -53,8 +62,14 @@ def bottleneck(
     return free_bottleneck(setting, epochs=epochs, fine_tune_epochs=fine_tune_epochs, lr=lr, batch_size=batch_size)
 
 
+@checked
 def free_bottleneck(
-    setting: Setting, *, epochs: int = 10, fine_tune_epochs: int = 30, lr: float = 1e-3, batch_size: int = 128
+    setting: Setting,
+    *,
+    epochs: int | None = None,
+    fine_tune_epochs: int | None = None,
+    lr: float = 1e-3,
+    batch_size: int = 128,
 ) -> list[Phase]:
     """Strategy C: nothing constrains the hidden layers, which may be wider than the input; the code alone is narrow.
 
@@ -63,19 +78,18 @@ def free_bottleneck(
     >>> [phase.name for phase in free_bottleneck(Setting(5000, widths=(8, 16, 2)))]
     ['layer 1', 'layer 2', 'fine-tune']
     """
-    trainer = Shallow(FirstOrder(torch.optim.Adam, lr=lr), epochs, batch_size)
-    return layerwise(
-        setting,
-        trainer=trainer,
-        fine_tune=fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size),
-    )
+    trainer = Shallow(FirstOrder(torch.optim.Adam, lr=lr), layer_epochs(setting, epochs, batch_size), batch_size)
+    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
+    tune = fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size)
+    return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 
+@checked
 def sparse_bottleneck(
     setting: Setting,
     *,
-    epochs: int = 10,
-    fine_tune_epochs: int = 30,
+    epochs: int | None = None,
+    fine_tune_epochs: int | None = None,
     lr: float = 1e-3,
     batch_size: int = 128,
     sparsity: float = 0.1,
@@ -92,23 +106,22 @@ def sparse_bottleneck(
     >>> [sorted(phase.objective.penalties) for phase in sparse_bottleneck(Setting(5000, widths=(8, 16, 2)))]
     [['sparsity'], [], []]
     """
-    plain = Shallow(FirstOrder(torch.optim.Adam, lr=lr), epochs, batch_size)
+    plain = Shallow(FirstOrder(torch.optim.Adam, lr=lr), layer_epochs(setting, epochs, batch_size), batch_size)
     sparse = replace(plain, penalties={"sparsity": (sparsity, KLSparsity(target))})
-    return layerwise(
-        setting,
-        trainer=[*[sparse] * (setting.depth - 1), plain],
-        fine_tune=fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size),
-    )
+    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
+    tune = fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size)
+    return layerwise(setting, trainer=[*[sparse] * (setting.depth - 1), plain], fine_tune=tune)
 
 
+@checked
 def alternate_sparsity(
     setting: Setting,
     *,
-    layers: Literal["alternate", "all", "none"] = "alternate",
+    layers: Layers = "alternate",
     sparsity: float = 0.1,
     target: float = 0.05,
-    epochs: int = 10,
-    fine_tune_epochs: int = 30,
+    epochs: int | None = None,
+    fine_tune_epochs: int | None = None,
     lr: float = 1e-3,
 ) -> list[Phase]:
     """Hidden layers 1, 3, 5, ... are kept sparse, while they are trained alone and in the whole; the code never is.
@@ -118,7 +131,7 @@ def alternate_sparsity(
 
     Arguments:
         setting: rows, objective, widths; the hidden units must be in [0, 1].
-        layers: "alternate"; "all" hidden layers; "none", for comparison.
+        layers: "alternate"; "all" hidden layers; "none", for comparison; or numbers, 1 for the first hidden layer.
         sparsity: weight of `KLSparsity`.
         target: the mean activity that it asks for.
         epochs, fine_tune_epochs, lr: as in `bottleneck`.
@@ -129,14 +142,16 @@ def alternate_sparsity(
     """
     adam = FirstOrder(torch.optim.Adam, lr=lr)
     chosen = _chosen(layers, setting)
+    epochs = layer_epochs(setting, epochs, Shallow.batch_size)
     trainers = [
         Shallow(adam, epochs, penalties=_sparse([0] if index in chosen else [], sparsity, target))
         for index in range(setting.depth)
     ]
-    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr)
+    tune = fine_tuning(setting, epochs=whole_epochs(setting, fine_tune_epochs, Shallow.batch_size), lr=lr)
     return layerwise(setting, trainer=trainers, fine_tune=_with(tune, _sparse(chosen, sparsity, target)))
 
 
+@checked
 def alternate_sparsity_combined(
     setting: Setting,
     *,
@@ -144,8 +159,8 @@ def alternate_sparsity_combined(
     target: float = 0.05,
     momentum: float = 0.9,
     weight_decay: float = 1e-5,
-    epochs: int = 10,
-    fine_tune_epochs: int = 30,
+    epochs: int | None = None,
+    fine_tune_epochs: int | None = None,
     lr: float = 0.01,
 ) -> list[Phase]:
     """Alternate sparsity with momentum, weight decay and intermediate fine-tuning.
@@ -165,6 +180,7 @@ def alternate_sparsity_combined(
     descent = FirstOrder(torch.optim.SGD, lr=lr, momentum=momentum, options={"nesterov": momentum > 0})
     decay: Penalties = {"weight_decay": (weight_decay, WeightDecay())}
     chosen = _chosen("alternate", setting)
+    epochs = layer_epochs(setting, epochs, Shallow.batch_size)
     between = fine_tuning(replace(setting, goal=None), epochs=epochs, optimizer=descent)
     phases = []
     for index in range(setting.depth):
@@ -174,16 +190,21 @@ def alternate_sparsity_combined(
             so_far = _sparse([layer for layer in chosen if layer <= index], sparsity, target)
             tuned = replace(between, name=f"layers 1 to {index + 1}", view=Upto(index))
             phases.append(_with(tuned, {**decay, **so_far}))
-    tune = fine_tuning(setting, epochs=fine_tune_epochs, optimizer=descent)
+    tune = fine_tuning(setting, epochs=whole_epochs(setting, fine_tune_epochs, Shallow.batch_size), optimizer=descent)
     return [*phases, _with(tune, {**decay, **_sparse(chosen, sparsity, target)})]
 
 
-def _chosen(layers: Literal["alternate", "all", "none"], setting: Setting) -> list[int]:
+def _chosen(layers: Layers, setting: Setting) -> list[int]:
     """The sparse layers, from 0; never the code."""
-    found = {"alternate": range(0, setting.depth - 1, 2), "all": range(setting.depth - 1), "none": range(0)}
-    if layers not in found:
-        raise InputError(f"layers must be one of {', '.join(found)}; got {layers!r}.")
-    return list(found[layers])
+    hidden = range(setting.depth - 1)
+    if isinstance(layers, str):
+        return {"alternate": [*hidden[::2]], "all": [*hidden], "none": []}[layers]
+    numbers = [int(number) for number in layers]
+    if wrong := [number for number in numbers if number - 1 not in hidden]:
+        raise InputError(
+            f"layers must be numbers of hidden layers, from 1 to {len(hidden)}; got {wrong[0]}. The code is not one."
+        )
+    return sorted({number - 1 for number in numbers})
 
 
 def _sparse(layers: Sequence[int], sparsity: float, target: float) -> Penalties:

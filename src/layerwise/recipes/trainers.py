@@ -85,7 +85,7 @@ class Machine(LayerTrainer):
 
     Source: Hinton & Salakhutdinov 2006, supporting material.
 
-    >>> Machine(epochs=3).phase(1, Setting(5000)).view.index
+    >>> Machine(epochs=3).phase(1, Setting(5000, widths=(8, 4, 2))).view.index
     1
     """
 

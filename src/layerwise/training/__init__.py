@@ -13,12 +13,13 @@ from layerwise.training.history import (
     StopPhase,
     Watcher,
 )
-from layerwise.training.loop import check, fit
+from layerwise.training.loop import fit
 from layerwise.training.objective import Objective
 from layerwise.training.phase import Block, Boltzmann, Phase, Recipe, Stop, Upto, View, Whole
 from layerwise.training.progress import ProgressBar
 from layerwise.training.rows import Targeted, TensorRows
 from layerwise.training.schedule import Constant, Cosine, OneCycle, Schedule, StepDecay, Switch, value_at
+from layerwise.training.trial import check
 
 __all__ = [
     "Block",

@@ -7,21 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from layerwise.data import Source
 from layerwise.errors import InputError
 from layerwise.models.base import Autoencoder
-from layerwise.optim import Problem
 from layerwise.runtime import Runtime
 from layerwise.training.checkpoint import Checkpoint, fingerprint
 from layerwise.training.describe import describe
 from layerwise.training.history import History
 from layerwise.training.interrupt import stop_flag
-from layerwise.training.phase import Phase, Recipe
+from layerwise.training.phase import Recipe
 from layerwise.training.phase_run import PhaseRun, Run
+from layerwise.training.trial import check
 
-__all__ = ["check", "fit"]
+__all__ = ["fit"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +37,8 @@ def fit(
 ) -> History:
     """Train a model by a recipe: phases, their epochs, their steps.
 
-    After each phase its part has the weights that were best on the validation rows (the last ones without such
-    rows). Ctrl-C ends the run after the present step with the best weights so far. Where a loss or a weight stops
+    After each phase its part has the weights that had the best objective on the validation rows (the last ones without
+    such rows). Ctrl-C ends the run after the present step with the best weights so far. Where a loss or a weight stops
     being finite, the phase goes back to its last good state and on with half the rate, three times at most.
 
     With a checkpoint the same call goes on where an earlier one ended, whatever ended it, and gives the same bits as a
@@ -85,44 +83,6 @@ def fit(
         _go_through(run, recipe)
     model.eval()
     return history
-
-
-def check(model: Autoencoder, data: Source, *, recipe: Recipe, runtime: Runtime | None = None) -> None:
-    """Refuse what does not fit the model or the rows, in any phase, before the first one begins.
-
-    Arguments:
-        model: moved to the runtime's device, and left in evaluation.
-        data: the training rows.
-        recipe: the phases.
-        runtime: device and precision; "auto" by default.
-
-    Raises:
-        InputError: names the phase.
-
-    >>> from layerwise.models import Dense
-    >>> from layerwise.optim import FirstOrder
-    >>> from layerwise.training import Block, Objective, TensorRows
-    >>> phase = Phase("layer 3", Objective(), FirstOrder(), epochs=2, view=Block(2))
-    >>> check(Dense(3, code=2), TensorRows(torch.eye(3)), recipe=[phase])
-    Traceback (most recent call last):
-    layerwise.errors.InputError: phase 'layer 3': layer must be from 0 to 0, the model's depth less one; got 2.
-    """
-    runtime = runtime or Runtime()
-    model.to(runtime.torch_device)
-    for phase in recipe:
-        _try(phase, model, data, runtime)
-
-
-def _try(phase: Phase, model: Autoencoder, data: Source, runtime: Runtime) -> None:
-    try:
-        part = phase.view.part(model)
-        phase.view.check(model, data)
-        batch = data.batch(torch.arange(1)).to(runtime.torch_device)
-        model.eval()
-        part.eval()
-        Problem(part, phase.objective, phase.view.feed(model, batch), runtime=runtime).terms()
-    except InputError as error:
-        raise InputError(f"phase {phase.name!r}: {error}") from error
 
 
 def _go_through(run: Run, recipe: Recipe) -> None:

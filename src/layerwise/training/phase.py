@@ -12,7 +12,7 @@ from layerwise.data import Batch, Source
 from layerwise.errors import InputError
 from layerwise.models.base import Autoencoder, Stacked
 from layerwise.models.boltzmann import Chain
-from layerwise.models.dense import Mirrored
+from layerwise.models.dense import Feedforward, Mirrored
 from layerwise.models.units import BernoulliUnits
 from layerwise.optim.base import Optimizer
 from layerwise.training.objective import Objective
@@ -87,7 +87,8 @@ class Block(View):
         return below(model, self.index, batch)
 
     def check(self, model: Autoencoder, data: Source) -> None:
-        """Any rows will do."""
+        """Any rows will do, but no linear path beside the layers, which the part leaves out."""
+        refuse_linear_path(model)
 
     def close(self, model: Autoencoder) -> None:
         """Nothing: the parameters are the model's own."""
@@ -99,7 +100,8 @@ class Boltzmann(View):
     """Encoder layer `index` (from 0) as a restricted Boltzmann machine, fed with the output of the layers below.
 
     The machine has the encoder layer's weights and bias, and the bias of the decoder layer that mirrors it. The kind of
-    its units follows from the activations: sigmoid, identity (linear with normal noise) or, for the hidden ones, relu.
+    its units follows from the activations: sigmoid, identity (linear with normal noise) or relu; what a rectified layer
+    below gives is taken as linear with normal noise (Nair & Hinton 2010).
     At the end of the phase the decoder layer gets the transposed weights (Hinton & Salakhutdinov 2006, figure 1).
 
     Arguments:
@@ -123,28 +125,16 @@ class Boltzmann(View):
         return below(model, self.index, batch)
 
     def check(self, model: Autoencoder, data: Source) -> None:
-        """Binary units are probabilities: their rows must be in [0, 1].
+        """Binary units are probabilities: their rows must be in [0, 1]; and no linear path may run beside the layers.
 
         Raises:
             InputError: names the first number outside and its place, or the layer that may leave [0, 1].
         """
+        refuse_linear_path(model)
         machine = _mirrored(model).machine(self.index, self.chain)
-        if not isinstance(machine.visible, BernoulliUnits):
-            return
-        model.eval()
-        for start in range(0, len(data), ROWS):
-            index = torch.arange(start, min(start + ROWS, len(data)))
-            x = self.feed(model, data.batch(index)).x
-            outside = ((x < 0) | (x > 1)).nonzero()
-            if len(outside):
-                row, feature = outside[0].tolist()
-                what = f"feature {feature}" if self.index == 0 else f"unit {feature} of layer {self.index}"
-                raise InputError(
-                    f"binary visible units need numbers in [0, 1]; found {float(x[row, feature]):g} in {what} of row "
-                    f"{int(index[row])}. Scale the data (scaling='minmax'), or use linear outputs."
-                )
-            if self.index > 0:
-                return
+        if isinstance(machine.visible, BernoulliUnits):
+            needs = "binary visible units need numbers in [0, 1]"
+            refuse_outside_unit_range(self, model, data, needs=needs, instead="linear outputs")
 
     def close(self, model: Autoencoder) -> None:
         """Give the decoder layer the transposed weights."""
@@ -167,7 +157,8 @@ class Upto(View):
         return batch
 
     def check(self, model: Autoencoder, data: Source) -> None:
-        """Any rows will do."""
+        """Any rows will do, but no linear path beside the layers, which the part leaves out."""
+        refuse_linear_path(model)
 
     def close(self, model: Autoencoder) -> None:
         """Nothing: the parameters are the model's own."""
@@ -176,7 +167,10 @@ class Upto(View):
 @final
 @dataclass(frozen=True)
 class Stop:
-    """When a phase ends before its epochs are done: after `patience` epochs without a better validation fidelity.
+    """When a phase ends before its epochs are done: after `patience` epochs without a better validation objective.
+
+    That is the sum of fidelity and penalties on the validation rows, with the weights that scheduled penalties end
+    with: a phase that gives up some fidelity for a penalty has got what it was made for.
 
     Arguments:
         patience: None never stops early; the best weights are kept all the same.
@@ -258,6 +252,43 @@ def stacked(model: Autoencoder) -> Stacked:
     if not isinstance(model, Stacked):
         raise InputError(f"{type(model).__name__} has no layers to train one by one; use the view Whole().")
     return model
+
+
+def refuse_linear_path(model: Autoencoder) -> None:
+    """Make sure that the layers are all there is.
+
+    Raises:
+        InputError: for a model with a linear path: its layers, trained without it, would then be added to it.
+    """
+    if isinstance(model, Feedforward) and model.linear_path is not None:
+        raise InputError(
+            "a model that is trained by layers must have no linear path beside them; got one. Use linear_path=False."
+        )
+
+
+def refuse_outside_unit_range(view: View, model: Autoencoder, data: Source, *, needs: str, instead: str) -> None:
+    """Make sure that all that a part sees is in [0, 1]; of what other layers make of the rows, the first ones.
+
+    Raises:
+        InputError: names the first number outside and its place.
+    """
+    device = next(model.parameters()).device
+    model.eval()
+    for start in range(0, len(data), ROWS):
+        index = torch.arange(start, min(start + ROWS, len(data)))
+        batch = data.batch(index).to(device)
+        x, observed, _ = fed = view.feed(model, batch)
+        wrong = (x < 0) | (x > 1)
+        outside = (wrong if observed is None else wrong & observed).nonzero()
+        if len(outside):
+            row, feature = outside[0].tolist()
+            what = f"feature {feature}" if fed is batch else f"unit {feature} of the layers below"
+            raise InputError(
+                f"{needs}; found {float(x[row, feature]):g} in {what} of row {int(index[row])}. Scale the data "
+                f"(scaling='minmax'), or use {instead}."
+            )
+        if fed is not batch:
+            return
 
 
 def _mirrored(model: Autoencoder) -> Mirrored:

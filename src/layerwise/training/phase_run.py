@@ -228,7 +228,7 @@ class PhaseRun:
             if self.run.validation is not None:
                 validation = self._validate(self.run.validation)
                 if self.phase.stop.keep == "best":
-                    value = validation[self.phase.objective.fidelity.name]
+                    value = sum(validation.values())
                     improvement = self.phase.stop.improvement
             best = self.keeper.consider(value, epoch=self.epoch, improvement=improvement)
         ended = EpochEnd(self.phase.name, self.epoch, self.done, self.sums, validation, best, self.seconds)
@@ -238,7 +238,10 @@ class PhaseRun:
         self.part.eval()
         means: dict[str, float] = {}
         for index in torch.arange(len(rows)).split(EVALUATION_ROWS):
-            problem = Problem(self.part, self.phase.objective, self._fed(rows, index), runtime=self.run.runtime)
+            # All epochs are judged by one function: the penalties as the phase's schedules leave them.
+            problem = Problem(
+                self.part, self.phase.objective, self._fed(rows, index), progress=1.0, runtime=self.run.runtime
+            )
             for name, term in problem.terms().items():
                 means[name] = means.get(name, 0.0) + float(term) * len(index) / len(rows)
         return means
