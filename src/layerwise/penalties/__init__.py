@@ -1,6 +1,6 @@
 """What is asked of a model: fidelities and penalties."""
 
-from layerwise.penalties.base import Layers, Penalty, chosen_layers
+from layerwise.penalties.base import Layers, Penalty, Selective, chosen_layers
 from layerwise.penalties.contraction import Contraction, HigherOrderContraction
 from layerwise.penalties.divergence import ContrastiveDivergence, contrastive_divergence
 from layerwise.penalties.fidelity import (
@@ -43,6 +43,7 @@ __all__ = [
     "PredictionError",
     "ReverseCrossEntropy",
     "Revival",
+    "Selective",
     "SoftmaxCrossEntropy",
     "SquaredError",
     "WeightDecay",

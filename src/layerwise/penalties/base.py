@@ -13,7 +13,7 @@ from layerwise.errors import InputError
 from layerwise.models.base import Pass
 from layerwise.models.dense import Feedforward
 
-__all__ = ["Layers", "Penalty", "chosen_layers", "layer_numbers", "refuse_batch_statistics"]
+__all__ = ["Layers", "Penalty", "Selective", "chosen_layers", "layer_numbers", "refuse_batch_statistics"]
 
 Layers = Literal["all", "alternate", "code"] | Sequence[SupportsIndex]
 
@@ -25,7 +25,12 @@ class Penalty(ABC):
     def __call__(self, run: Pass, model: nn.Module) -> Float[Tensor, ""]:
         """The penalty of one batch."""
 
-    def check(self, model: nn.Module) -> None:  # noqa: B027, since most penalties fit every model.
+
+class Selective(Penalty):
+    """A penalty that does not fit every model."""
+
+    @abstractmethod
+    def check(self, model: nn.Module) -> None:
         """Refuse a model that the penalty cannot train; a recipe is tried so before its first phase begins.
 
         Raises:

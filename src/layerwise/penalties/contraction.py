@@ -15,7 +15,7 @@ from layerwise.models.activations import expansion
 from layerwise.models.base import Autoencoder, Pass
 from layerwise.models.dense import Feedforward
 from layerwise.models.layers import DenseLayer
-from layerwise.penalties.base import Penalty, refuse_batch_statistics
+from layerwise.penalties.base import Selective, refuse_batch_statistics
 from layerwise.randomness import generator
 
 __all__ = ["Contraction", "HigherOrderContraction"]
@@ -26,7 +26,7 @@ PROBES, SHIFTS = -3, -4
 
 @final
 @dataclass(frozen=True)
-class Contraction(Penalty):
+class Contraction(Selective):
     r"""The squared Frobenius norm of the encoder's Jacobian: sum over its entries, mean over rows.
 
     .. math:: \frac1n \sum_{i=1}^n \lVert J(x_i) \rVert_F^2, \quad J(x) = \partial h / \partial x
@@ -71,7 +71,7 @@ class Contraction(Penalty):
 
 @final
 @dataclass(frozen=True)
-class HigherOrderContraction(Penalty):
+class HigherOrderContraction(Selective):
     r"""How much the encoder's Jacobian changes nearby: sum over its entries, mean over rows and draws.
 
     .. math:: \frac1n \sum_{i=1}^n \mathrm{E}_\epsilon \lVert J(x_i) - J(x_i + \epsilon) \rVert_F^2,

@@ -12,7 +12,7 @@ from layerwise.models.activations import TopK, sigmoid
 from layerwise.models.base import Pass
 from layerwise.models.dense import Feedforward
 from layerwise.models.layers import DenseLayer
-from layerwise.penalties.base import Layers, Penalty, chosen_layers, layer_numbers, refuse_batch_statistics
+from layerwise.penalties.base import Layers, Penalty, Selective, chosen_layers, layer_numbers, refuse_batch_statistics
 
 __all__ = ["L1", "KLSparsity", "Revival"]
 
@@ -38,7 +38,7 @@ class L1(Penalty):
 
 @final
 @dataclass(frozen=True)
-class KLSparsity(Penalty):
+class KLSparsity(Selective):
     r"""The divergence of each unit's mean activity from a target: sum over the chosen layers' units.
 
     .. math:: \sum_j \rho \log\frac{\rho}{\hat\rho_j} + (1 - \rho) \log\frac{1 - \rho}{1 - \hat\rho_j}
@@ -82,7 +82,7 @@ class KLSparsity(Penalty):
 
 @final
 @dataclass(frozen=True)
-class Revival(Penalty):
+class Revival(Selective):
     r"""How far the dead units of top-k layers are from being used at all: sum over the units of these layers.
 
     .. math:: \sum_j \max\bigl(0, \min_i (t_i - z_{ij})\bigr)

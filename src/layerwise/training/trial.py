@@ -12,7 +12,7 @@ from layerwise.models.base import Autoencoder
 from layerwise.models.boltzmann import RestrictedBoltzmannMachine
 from layerwise.models.dense import Feedforward
 from layerwise.optim import Problem
-from layerwise.penalties import ContrastiveDivergence, is_crossed
+from layerwise.penalties import ContrastiveDivergence, Selective, is_crossed
 from layerwise.runtime import Runtime
 from layerwise.training.phase import Phase, Recipe, refuse_outside_unit_range
 
@@ -65,7 +65,8 @@ def _try(phase: Phase, model: Autoencoder, data: Source, runtime: Runtime) -> No
     part.eval()
     _check_fidelity(phase, part, model, data)
     for _, penalty in phase.objective.penalties.values():
-        penalty.check(part)
+        if isinstance(penalty, Selective):
+            penalty.check(part)
     batch = data.batch(torch.arange(1)).to(runtime.torch_device)
     Problem(part, phase.objective, phase.view.feed(model, batch), runtime=runtime).terms()
 
