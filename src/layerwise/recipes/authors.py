@@ -7,9 +7,8 @@ from layerwise.errors import InputError
 from layerwise.optim import FirstOrder, Optimizer
 from layerwise.penalties import Contraction, Revival, cross_entropy, is_crossed, squared_error
 from layerwise.recipes.arguments import checked
-from layerwise.recipes.length import layer_epochs, whole_epochs
 from layerwise.recipes.setting import Setting
-from layerwise.recipes.stacked import end_to_end, fine_tuning, layerwise
+from layerwise.recipes.stacked import fine_tuning, layerwise
 from layerwise.recipes.trainers import Machine, Shallow
 from layerwise.training import Phase
 
@@ -48,10 +47,8 @@ def hinton2006(
     >>> [phase.name for phase in hinton2006(Setting(60_000, widths=(784, 500, 30)))]
     ['machine 1', 'machine 2', 'fine-tune']
     """
-    epochs = layer_epochs(setting, epochs, Machine.batch_size)
     trainer = Machine(epochs=epochs, lr=lr, linear_lr=linear_lr)
-    tuned = whole_epochs(setting, fine_tune_epochs, 128, usual=60)
-    tune = fine_tuning(setting, epochs=tuned, lr=fine_tune_lr, optimizer=optimizer)
+    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=fine_tune_lr, optimizer=optimizer, usual=60)
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 
@@ -78,9 +75,8 @@ def bengio2007(
     >>> [phase.name for phase in bengio2007(Setting(5000, widths=(8, 4, 2)))]
     ['layer 1', 'layer 2', 'fine-tune']
     """
-    trainer = Shallow(FirstOrder(torch.optim.Adam, lr=lr), layer_epochs(setting, epochs, batch_size), batch_size)
-    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
-    tune = fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size)
+    trainer = Shallow(FirstOrder(torch.optim.Adam, lr=lr), epochs, batch_size)
+    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size)
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 
@@ -110,11 +106,8 @@ def vincent2010(
     adam = FirstOrder(torch.optim.Adam, lr=lr)
     crossed = is_crossed(setting.objective.fidelity)
     fidelity = cross_entropy if crossed else squared_error
-    trainer = Shallow(
-        adam, layer_epochs(setting, epochs, batch_size), batch_size, corruption=Masking(masking), fidelity=fidelity
-    )
-    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
-    tune = fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size)
+    trainer = Shallow(adam, epochs, batch_size, corruption=Masking(masking), fidelity=fidelity)
+    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size)
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 
@@ -142,12 +135,11 @@ def rifai2011(
     """
     trainer = Shallow(
         FirstOrder(torch.optim.Adam, lr=lr),
-        layer_epochs(setting, epochs, batch_size),
+        epochs,
         batch_size,
         penalties={"contraction": (contraction, Contraction())},
     )
-    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
-    tune = fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size)
+    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size)
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 
@@ -186,11 +178,8 @@ def makhzani2013(
                 "widen the layer."
             )
     penalties = {"revival": (revival, Revival())}
-    trainer = Shallow(
-        FirstOrder(torch.optim.Adam, lr=lr), layer_epochs(setting, epochs, batch_size), batch_size, penalties=penalties
-    )
-    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
-    tune = fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size)
+    trainer = Shallow(FirstOrder(torch.optim.Adam, lr=lr), epochs, batch_size, penalties=penalties)
+    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size)
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 
@@ -217,5 +206,4 @@ def kramer1991(setting: Setting, *, epochs: int | None = None, lr: float = 1e-3,
             f"phase 'train': the five layers of kramer1991 have one hidden layer in the encoder; got "
             f"{setting.depth - 1}. Use end_to_end for other depths."
         )
-    epochs = whole_epochs(setting, epochs, batch_size, usual=200)
-    return end_to_end(setting, epochs=epochs, lr=lr, batch_size=batch_size)
+    return [fine_tuning(setting, epochs=epochs, lr=lr, batch_size=batch_size, name="train", usual=200)]

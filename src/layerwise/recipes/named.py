@@ -10,7 +10,7 @@ from layerwise.optim import FirstOrder
 from layerwise.penalties import Contraction, KLSparsity
 from layerwise.recipes import stacked
 from layerwise.recipes.arguments import TrainerName, checked
-from layerwise.recipes.length import layer_epochs, whole_epochs
+from layerwise.recipes.length import layer_epochs
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.trainers import LayerTrainer, Machine, Shallow
 from layerwise.training import Phase
@@ -42,12 +42,10 @@ def layerwise(
     >>> [phase.name for phase in layerwise(Setting(5000, widths=(8, 4, 2)), trainer="machine")]
     ['machine 1', 'machine 2', 'fine-tune']
     """
-    epochs = layer_epochs(setting, epochs, batch_size)
-    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
     return stacked.layerwise(
         setting,
         trainer=_trainers(trainer, setting, epochs=epochs, lr=lr, batch_size=batch_size),
-        fine_tune=stacked.fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size),
+        fine_tune=stacked.fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size),
     )
 
 
@@ -72,17 +70,16 @@ def intermediate_fine_tuning(
     ['layer 1', 'layer 2', 'layers 1 to 2', 'layer 3', 'fine-tune']
     """
     epochs = layer_epochs(setting, epochs, batch_size)
-    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
     return stacked.intermediate_fine_tuning(
         setting,
         between=stacked.fine_tuning(replace(setting, goal=None), epochs=epochs, lr=lr, batch_size=batch_size),
         trainer=_trainers(trainer, setting, epochs=epochs, lr=lr, batch_size=batch_size),
-        fine_tune=stacked.fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size),
+        fine_tune=stacked.fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size),
     )
 
 
 def _trainers(
-    name: TrainerName, setting: Setting, *, epochs: int, lr: float, batch_size: int
+    name: TrainerName, setting: Setting, *, epochs: int | None, lr: float, batch_size: int
 ) -> Sequence[LayerTrainer]:
     plain = Shallow(FirstOrder(torch.optim.Adam, lr=lr), epochs, batch_size)
     kinds: dict[str, LayerTrainer] = {

@@ -20,29 +20,32 @@ __all__ = ["end_to_end", "fine_tuning", "intermediate_fine_tuning", "layerwise"]
 def fine_tuning(
     setting: Setting,
     *,
-    epochs: int,
+    epochs: int | None,
     lr: float = 1e-3,
     optimizer: Optimizer | None = None,
     batch_size: int = 128,
     schedule: Schedule = Cosine(),
     name: str = "fine-tune",
+    usual: int = 30,
 ) -> Phase:
     """The phase that trains the whole net for what it is for.
 
     Arguments:
         setting: its `end` is the objective.
-        epochs: passes over the rows.
+        epochs: passes over the rows; None is the usual number, and on fewer rows enough for 3000 steps.
         lr: the rate of Adam, which is used where no optimizer is given.
         optimizer: another one.
         batch_size: rows of a batch.
         schedule: factor on the rate.
         name: of the phase.
+        usual: the number of passes where nobody asks for one.
 
     >>> fine_tuning(Setting(5000), epochs=3).name
     'fine-tune'
     """
     used = FirstOrder(torch.optim.Adam, lr=lr, options={"fused": True}) if optimizer is None else optimizer
-    return Phase(name, setting.end, used, epochs, batch_size=batch_size, schedule=schedule)
+    passes = whole_epochs(setting, epochs, batch_size, usual=usual)
+    return Phase(name, setting.end, used, passes, batch_size=batch_size, schedule=schedule)
 
 
 @checked
@@ -58,8 +61,7 @@ def end_to_end(setting: Setting, *, epochs: int | None = None, lr: float = 1e-3,
     >>> [phase.name for phase in end_to_end(Setting(5000))]
     ['train']
     """
-    epochs = whole_epochs(setting, epochs, batch_size, usual=60)
-    return [fine_tuning(setting, epochs=epochs, lr=lr, batch_size=batch_size, name="train")]
+    return [fine_tuning(setting, epochs=epochs, lr=lr, batch_size=batch_size, name="train", usual=60)]
 
 
 def layerwise(

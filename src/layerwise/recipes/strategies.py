@@ -10,7 +10,7 @@ from layerwise.errors import InputError
 from layerwise.optim import FirstOrder
 from layerwise.penalties import KLSparsity, Penalty, WeightDecay
 from layerwise.recipes.arguments import checked
-from layerwise.recipes.length import layer_epochs, whole_epochs
+from layerwise.recipes.length import layer_epochs
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.stacked import fine_tuning, layerwise
 from layerwise.recipes.trainers import Shallow
@@ -78,9 +78,8 @@ def free_bottleneck(
     >>> [phase.name for phase in free_bottleneck(Setting(5000, widths=(8, 16, 2)))]
     ['layer 1', 'layer 2', 'fine-tune']
     """
-    trainer = Shallow(FirstOrder(torch.optim.Adam, lr=lr), layer_epochs(setting, epochs, batch_size), batch_size)
-    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
-    tune = fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size)
+    trainer = Shallow(FirstOrder(torch.optim.Adam, lr=lr), epochs, batch_size)
+    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size)
     return layerwise(setting, trainer=trainer, fine_tune=tune)
 
 
@@ -106,10 +105,9 @@ def sparse_bottleneck(
     >>> [sorted(phase.objective.penalties) for phase in sparse_bottleneck(Setting(5000, widths=(8, 16, 2)))]
     [['sparsity'], [], []]
     """
-    plain = Shallow(FirstOrder(torch.optim.Adam, lr=lr), layer_epochs(setting, epochs, batch_size), batch_size)
+    plain = Shallow(FirstOrder(torch.optim.Adam, lr=lr), epochs, batch_size)
     sparse = replace(plain, penalties={"sparsity": (sparsity, KLSparsity(target))})
-    tuned = whole_epochs(setting, fine_tune_epochs, batch_size)
-    tune = fine_tuning(setting, epochs=tuned, lr=lr, batch_size=batch_size)
+    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size)
     return layerwise(setting, trainer=[*[sparse] * (setting.depth - 1), plain], fine_tune=tune)
 
 
@@ -142,12 +140,11 @@ def alternate_sparsity(
     """
     adam = FirstOrder(torch.optim.Adam, lr=lr)
     chosen = _chosen(layers, setting)
-    epochs = layer_epochs(setting, epochs, Shallow.batch_size)
     trainers = [
         Shallow(adam, epochs, penalties=_sparse([0] if index in chosen else [], sparsity, target))
         for index in range(setting.depth)
     ]
-    tune = fine_tuning(setting, epochs=whole_epochs(setting, fine_tune_epochs, Shallow.batch_size), lr=lr)
+    tune = fine_tuning(setting, epochs=fine_tune_epochs, lr=lr)
     return layerwise(setting, trainer=trainers, fine_tune=_with(tune, _sparse(chosen, sparsity, target)))
 
 
@@ -190,7 +187,7 @@ def alternate_sparsity_combined(
             so_far = _sparse([layer for layer in chosen if layer <= index], sparsity, target)
             tuned = replace(between, name=f"layers 1 to {index + 1}", view=Upto(index))
             phases.append(_with(tuned, {**decay, **so_far}))
-    tune = fine_tuning(setting, epochs=whole_epochs(setting, fine_tune_epochs, Shallow.batch_size), optimizer=descent)
+    tune = fine_tuning(setting, epochs=fine_tune_epochs, optimizer=descent)
     return [*phases, _with(tune, {**decay, **_sparse(chosen, sparsity, target)})]
 
 

@@ -11,6 +11,7 @@ from layerwise.corruptions import Corruption
 from layerwise.models import Chain
 from layerwise.optim import FirstOrder, Optimizer
 from layerwise.penalties import Fidelity, Penalty, WeightDecay, contrastive_divergence, is_crossed, squared_error
+from layerwise.recipes.length import layer_epochs
 from layerwise.recipes.setting import Setting
 from layerwise.training import Block, Boltzmann, Constant, Objective, Phase, Schedule, Stop, Switch
 
@@ -32,7 +33,7 @@ class Shallow(LayerTrainer):
 
     Arguments:
         optimizer: started anew for each layer.
-        epochs: for each layer.
+        epochs: for each layer; None is 10, and on fewer rows enough for 1000 steps.
         batch_size: rows of a batch.
         corruption: of the layer's input; with one it is a denoising autoencoder (Vincent et al. 2010).
         penalties: name -> (weight, penalty), for instance a contraction (Rifai et al. 2011) or sparsity.
@@ -46,7 +47,7 @@ class Shallow(LayerTrainer):
     """
 
     optimizer: Optimizer = FirstOrder(torch.optim.Adam, lr=1e-3)
-    epochs: int = 10
+    epochs: int | None = 10
     batch_size: int = 128
     corruption: Corruption | None = None
     penalties: Mapping[str, tuple[float | Schedule, Penalty]] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class Shallow(LayerTrainer):
             f"layer {index + 1}",
             Objective(fidelity, self.penalties),
             self.optimizer,
-            self.epochs,
+            layer_epochs(setting, self.epochs, self.batch_size),
             view=Block(index),
             corruption=self.corruption,
             batch_size=self.batch_size,
@@ -77,7 +78,7 @@ class Machine(LayerTrainer):
         lr: the rate of gradient descent; `linear_lr` that of a layer with linear units, whose energy has no bound.
         momentum: a number, or a function of the phase's progress.
         weight_decay: weight of `WeightDecay`.
-        epochs: for each layer.
+        epochs: for each layer; None is 10, and on fewer rows enough for 1000 steps.
         batch_size: rows of a batch.
         chain: how samples are drawn.
         linear: the layers (from 0) that have linear units on one of their sides; None is the first, unless the
@@ -93,7 +94,7 @@ class Machine(LayerTrainer):
     linear_lr: float = 0.001
     momentum: float | Schedule = Switch(0.5, 0.9, at=0.1)
     weight_decay: float = 2e-4
-    epochs: int = 50
+    epochs: int | None = 50
     batch_size: int = 100
     chain: Chain = Chain()
     linear: tuple[int, ...] | None = None
@@ -105,7 +106,7 @@ class Machine(LayerTrainer):
             f"machine {index + 1}",
             Objective(contrastive_divergence, {"weight_decay": (self.weight_decay, WeightDecay())}),
             FirstOrder(torch.optim.SGD, lr=rate, momentum=self.momentum),
-            self.epochs,
+            layer_epochs(setting, self.epochs, self.batch_size),
             view=Boltzmann(index, self.chain),
             batch_size=self.batch_size,
             stop=Stop(keep="last"),
