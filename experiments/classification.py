@@ -76,7 +76,7 @@ WAYS = {
     "mnist-rot": Way(denoising(0.25, 20), 200),
     # Where all pixels are noise but a few, machines find the strokes and denoising layers do not.
     "mnist-bg-rand": Way(
-        [Machine(epochs=epochs, lr=0.05) for epochs in (100, 20, 20)], 60, LOGISTIC, (0.5, 0.1), 5e-4, machine=True
+        [Machine(epochs=epochs, lr=0.05) for epochs in (150, 40, 40)], 80, LOGISTIC, (0.5, 0.2), 5e-4, machine=True
     ),
     "rect": Way(denoising(0.1, 20), 150),
     "few": Way(denoising(0.25, 5), 300),

@@ -1,6 +1,7 @@
 """What all tests share: runtime shape checks, one thread, real data where there are some, and a guard of randomness."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +53,11 @@ def global_random_state_unchanged() -> Iterator[None]:
     yield
     changed = [name for name, state in global_random_state().items() if state != before[name]]
     assert not changed, f"the global random state of {', '.join(changed)} was changed; draw from a generator instead."
+
+
+@pytest.fixture
+def control_c() -> Iterator[None]:
+    """Ctrl-C as in a terminal, whatever the tests were started with."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

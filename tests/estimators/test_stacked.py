@@ -1,7 +1,6 @@
 """Classifiers and regressors with pre-trained layers: scikit-learn's contract, unlabelled rows, figures, folders."""
 
 import json
-import signal
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -36,6 +35,7 @@ from layerwise.penalties import KLSparsity, softmax_cross_entropy
 from layerwise.recipes import Setting, denoising_stack, end_to_end, layerwise, vincent2010
 from layerwise.storage import KIND
 from layerwise.training import Event, History, Objective, Phase, Recipe, StepEnd, describe
+from tests.interruptions import interrupting
 
 X, Y = load_iris(return_X_y=True)
 NUMBERS = load_diabetes().data[:200], load_diabetes().target[:200]
@@ -617,35 +617,14 @@ def test_a_fit_that_was_ended_goes_on_to_the_same_bits(tmp_path, kind, phase):
         made(kind, random_state=None).fit(x, y, checkpoint=tmp_path / "run")
 
 
-@pytest.fixture
-def control_c():
-    """Ctrl-C as in a terminal, whatever the tests were started with."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("control_c")
 @pytest.mark.parametrize("phase", ["layer 2", "fine-tune"])
 def test_an_interruption_keeps_what_there_is_and_the_same_call_goes_on(monkeypatch, caplog, tmp_path, phase):
     import layerwise.estimators.stacking as module
 
-    class Interrupting:
-        """A progress bar that sends Ctrl-C in a phase."""
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *details):
-            return None
-
-        def __call__(self, event):
-            if isinstance(event, StepEnd) and event.phase == phase and event.step == 4:
-                signal.raise_signal(signal.SIGINT)
-
     wanted = classifier().fit(X, Y)
     with monkeypatch.context() as patched:
-        patched.setattr(module, "ProgressBar", Interrupting)
+        patched.setattr(module, "ProgressBar", interrupting(lambda event: event.phase == phase and event.step == 4))
         found = classifier(verbose=1).fit(X, Y, checkpoint=tmp_path / "run")
     assert found.history_.interrupted
     assert f"interrupted in phase '{phase}'" in caplog.text

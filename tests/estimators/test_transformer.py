@@ -1,7 +1,6 @@
 """The scikit-learn face: its contract, its edge cases, and the way back from a folder."""
 
 import json
-import signal
 import subprocess
 import sys
 from functools import partial
@@ -28,7 +27,7 @@ from layerwise.estimators.split import split_rows
 from layerwise.models import Normalization
 from layerwise.penalties import L1, MixedFidelity, cross_entropy
 from layerwise.recipes import RECIPES, hinton2006
-from layerwise.training import StepEnd
+from tests.interruptions import interrupting
 
 FAST = {"max_epochs": 2, "random_state": 0}
 
@@ -328,32 +327,11 @@ def test_labels_keep_their_names(tmp_path):
     assert set(report_data(loaded.saved(), title="", source="").labels) <= {"old", "young"}
 
 
-@pytest.fixture
-def control_c():
-    """Ctrl-C as in a terminal, whatever the tests were started with."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("control_c")
 def test_interruption_keeps_the_best_fold(monkeypatch):
     import layerwise.estimators.transformer as module
 
-    class Interrupting:
-        """A progress bar that sends Ctrl-C in the first step of the second fold."""
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *details):
-            return None
-
-        def __call__(self, event):
-            if isinstance(event, StepEnd) and "fold 2" in event.phase:
-                signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(module, "ProgressBar", Interrupting)
+    monkeypatch.setattr(module, "ProgressBar", interrupting(lambda event: "fold 2" in event.phase))
     t = np.random.default_rng(0).uniform(-2, 2, 200)
     x = np.column_stack([np.sin(2 * t), np.cos(2 * t), t, t**2])
     encoder = DeepAutoencoder(1, max_epochs=60, random_state=0, verbose=1).fit(x)
@@ -365,20 +343,7 @@ def test_interruption_keeps_the_best_fold(monkeypatch):
 def test_interruption_keeps_a_fitted_estimator(monkeypatch, caplog):
     import layerwise.estimators.transformer as module
 
-    class Interrupting:
-        """A progress bar that sends Ctrl-C in the middle."""
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *details):
-            return None
-
-        def __call__(self, event):
-            if isinstance(event, StepEnd) and event.step == 20:
-                signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(module, "ProgressBar", Interrupting)
+    monkeypatch.setattr(module, "ProgressBar", interrupting(lambda event: event.step == 20))
     x = load_digits().data
     encoder = DeepAutoencoder(4, max_epochs=50, random_state=0, verbose=1).fit(x)
     assert encoder.history_.interrupted

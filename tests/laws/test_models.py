@@ -5,14 +5,14 @@ import copy
 import pytest
 import torch
 from safetensors.torch import load, save
-from torch import Tensor, nn
 
 from layerwise.data import Batch
-from layerwise.models import Dense, Dropout, Pass
+from layerwise.models import Dense, Pass
 from layerwise.optim import Problem
 from layerwise.randomness import key
 from layerwise.training import Objective
 from tests.cases import FEATURES, MODELS, normal, rows_with_holes
+from tests.passes import fields, noisy, same, weights
 
 pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
 models = pytest.mark.parametrize("name", MODELS)
@@ -21,22 +21,6 @@ stacks = pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name
 
 # Batch statistics of the decoder take the origin of a linear code out again.
 UNHEARD = {"batch norm": ["encoder.1.bias"]}
-
-
-def fields(run: Pass) -> list[Tensor]:
-    return [run.input, run.code, run.reconstruction, *run.hidden, run.natural]
-
-
-def same(a: Pass, b: Pass) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(fields(a), fields(b), strict=True))
-
-
-def noisy(model: nn.Module) -> list[Dropout]:
-    return [module for module in model.modules() if isinstance(module, Dropout) and module.probability > 0]
-
-
-def weights(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in model.state_dict().items()}
 
 
 @models

@@ -9,13 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load, save
 from scipy.special import log_softmax
-from torch import Tensor, nn
+from torch import Tensor
 
 from layerwise.data import Batch
 from layerwise.errors import CheckpointError, InputError
 from layerwise.models import (
     Dense,
-    Dropout,
     Inputs,
     Layer,
     Normalization,
@@ -45,6 +44,7 @@ from layerwise.training import (
     fit,
 )
 from tests.cases import CPU, FEATURES, OPTIMIZERS, OUTPUTS, PREDICTORS, SUPERVISED, normal, targets
+from tests.passes import fields, noisy, same, weights
 
 pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
 FLOAT = torch.float64
@@ -71,22 +71,6 @@ def problem_of(name: str, fidelity: str, rows: Batch | None = None) -> Problem:
     model = network(name)
     rows = batch(fidelity, outputs=model.outputs) if rows is None else rows
     return Problem(model, Objective(SUPERVISED[fidelity]), rows, noise=5)
-
-
-def fields(run: Pass) -> list[Tensor]:
-    return [run.code, run.reconstruction, *run.hidden, run.natural]
-
-
-def same(a: Pass, b: Pass) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(fields(a), fields(b), strict=True))
-
-
-def noisy(model: nn.Module) -> list[Dropout]:
-    return [module for module in model.modules() if isinstance(module, Dropout) and module.probability > 0]
-
-
-def weights(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in model.state_dict().items()}
 
 
 @predictors
