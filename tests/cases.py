@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from layerwise.corruptions import Compose, Corruption, GaussianNoise, Masking, SaltAndPepper
+from layerwise.corruptions import Compose, Corruption, GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from layerwise.data import Batch
 from layerwise.models import (
     Activation,
@@ -228,6 +228,7 @@ CORRUPTIONS: dict[str, Callable[[float], Corruption]] = {
     "masking": Masking,
     "gaussian noise": GaussianNoise,
     "salt and pepper": SaltAndPepper,
+    "swap noise": SwapNoise,
     "composed": lambda level: Compose(Masking(level), GaussianNoise(level)),
 }
 

@@ -24,7 +24,7 @@ def run(monkeypatch, capsys, tmp_path):
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["layerwise", *map(str, arguments)])
-        code = cli._run(verbose=False)
+        code = cli.execute(verbose=False)
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
@@ -318,6 +318,11 @@ WRONG_USE = {
     "classes that are numbers": ["fit", "t.csv", "--task", "classify", "--target", "x", "-o", "m"],
     "numbers that are text": ["fit", "t.csv", "--task", "regress", "--target", "city", "-o", "m"],
     "one class": ["fit", "t.csv", "--task", "classify", "--target", "same", "-o", "m"],
+    "contamination without anomalies": ["fit", "t.csv", "--contamination", "0.1", "-o", "m"],
+    "contamination of one": ["fit", "t.csv", "--task", "detect", "--contamination", "1", "-o", "m"],
+    "codes of a detector": ["fit", "t.csv", "--task", "detect", "--codes", "c.csv", "-o", "m"],
+    "fidelity of a detector": ["fit", "t.csv", "--task", "detect", "--fidelity", "mixed", "-o", "m"],
+    "target of a detector": ["fit", "t.csv", "--task", "detect", "--target", "city", "-o", "m"],
     "a recipe's phase": ["fit", "t.csv", "--recipe", "bottleneck", "--dry-run"],
     **{
         f"setting {pair}": ["fit", "t.csv", "--set", pair, dry]
@@ -697,6 +702,44 @@ def test_verbs_for_the_other_kind_of_model(run, fit_task):
     assert "must hold an autoencoder" in error
     assert not Path("p.csv").exists()
     assert not Path("b.csv").exists()
+
+
+def test_strange_rows_from_end_to_end(run, tmp_path):
+    frame = messy(200).assign(strange=0)
+    frame.loc[[3, 90], ["x", "strange"]] = 50.0, 1
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    code, out, error = run(
+        "fit", "t.csv", "--task", "detect", "--label", "strange", "-o", "d", "--report", "page.html", "--quiet"
+    )
+    assert (code, out) == (0, ""), error
+    assert "Strange rows" in Path("page.html").read_text("utf-8")
+    assert run("score", "d", "t.csv", "-o", "s.csv", "--causes", 2) == (0, "", "")
+    scores = pd.read_csv("s.csv")
+    assert list(scores.columns) == ["score", "probability", "flagged", "cause1", "cause2"]
+    assert set(scores.score.nlargest(2).index) == {3, 90}
+    assert scores.flagged[[3, 90]].tolist() == [1, 1]
+    assert all(cause.startswith(("x (", "z (")) for cause in scores.cause1[[3, 90]])
+    assert scores.cause1[scores.flagged == 1].notna().all()
+    assert scores.cause1.isna().sum() >= 200 - 20 - scores.flagged.sum()
+    code, out, _ = run("evaluate", "d", "t.csv", "--json")
+    assert code == 0
+    assert json.loads(out)["anomalies_flagged"] == 2
+    assert run("score", "d", "t.csv", "-o", "none.csv", "--causes", 0)[0] == 0
+    assert list(pd.read_csv("none.csv").columns) == ["score", "probability", "flagged"]
+    assert run("info", "d")[0] == 0
+    for verb, words in (("transform", "no codes"), ("predict", "predicts nothing"), ("reconstruct", "another model")):
+        code, _, error = run(verb, "d", "t.csv", "-o", "out.csv")
+        assert code > 0
+        assert words in error
+        assert one_line(error)
+    assert not Path("out.csv").exists()
+    assert run("fit", "t.csv", "--task", "detect", "--dry-run")[0] == 0
+
+
+def test_only_a_detector_scores(run, model):
+    code, _, error = run("score", "model", "t.csv", "-o", "s.csv")
+    assert code == 2
+    assert "holds no detector. Fit one with --task detect" in error
 
 
 def test_dry_run_shows_phases_widths_penalties_and_epochs(run):

@@ -22,7 +22,7 @@ from layerwise.recipes import RECIPES
 from tests.architecture import ROOT
 from tests.randomness import global_random_state
 
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/recipes.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/recipes.md", "docs/how-to/anomalies.md"]
 EXTRAS = ["report", "images", "search", "export", "track", "features", "peers", "dev", "all"]
 # Where somebody's own files lie; the pieces are put together here so that this file does not find itself.
 PERSONAL = re.compile(r"(?<![\w.~])/(?:" + "|".join(["home", "root", "Users", "work", "mnt"]) + r")/\w|\b[A-Z]:\\Users")
@@ -148,6 +148,16 @@ def test_the_example_among_the_recipes_runs() -> None:
     names: dict[str, Any] = {}
     exec(example, names)  # It is a page of ours.
     assert names["encoder"].model_.widths == (4, 16, 2)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "how-to" in page])
+def test_the_examples_of_a_how_to_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    examples = re.findall(r"```python\n(.*?)```", read(page), flags=re.DOTALL)
+    assert examples
+    for example in examples:
+        exec(example, names)  # It is a page of ours.
 
 
 def test_the_changelog_has_a_place_for_what_comes() -> None:

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
         ResourceError,
         TrainingDiverged,
     )
-    from layerwise.estimators import RBM, DeepAutoencoder, DeepBeliefNetwork, StackedClassifier, StackedRegressor
+    from layerwise.estimators import (
+        RBM,
+        AutoencoderDetector,
+        DeepAutoencoder,
+        DeepBeliefNetwork,
+        StackedClassifier,
+        StackedRegressor,
+    )
     from layerwise.models import Dense, Layer
     from layerwise.optim import ConjugateGradient, FirstOrder, HessianFree, Problem
     from layerwise.runtime import Runtime
@@ -27,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "RBM",
+    "AutoencoderDetector",
     "CheckpointError",
     "ConjugateGradient",
     "DeepAutoencoder",
@@ -71,7 +79,14 @@ _HOMES = {
         "ResourceError",
         "TrainingDiverged",
     ),
-    "estimators": ("RBM", "DeepAutoencoder", "DeepBeliefNetwork", "StackedClassifier", "StackedRegressor"),
+    "estimators": (
+        "RBM",
+        "AutoencoderDetector",
+        "DeepAutoencoder",
+        "DeepBeliefNetwork",
+        "StackedClassifier",
+        "StackedRegressor",
+    ),
     "models": ("Dense", "Layer"),
     "optim": ("ConjugateGradient", "FirstOrder", "HessianFree", "Problem"),
     "runtime": ("Runtime",),

@@ -6,15 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import pyarrow as pa
 from rich.table import Table as RichTable
 
 from layerwise.data import Table, check_writable, datasets, read, write
 from layerwise.data.table import listing
 from layerwise.errors import InputError
-from layerwise.estimators import DeepAutoencoder, StackedClassifier, load
+from layerwise.estimators import (
+    AutoencoderDetector,
+    DeepAutoencoder,
+    StackedClassifier,
+    StackedRegressor,
+    load,
+)
 from layerwise.files import check_file
-from layerwise.options import DataOptions, Estimator, FitOptions
+from layerwise.options import PREDICTORS, DataOptions, Estimator, FitOptions
 from layerwise.report.words import describe as words
 from layerwise.storage import model_folder, write_model
 from layerwise.terminal import visible
@@ -32,10 +39,13 @@ __all__ = [
     "predict",
     "reconstruct",
     "report",
+    "score",
     "transform",
 ]
 
 logger = logging.getLogger(__name__)
+
+TOLD = 20
 
 
 @final
@@ -111,7 +121,7 @@ def fit(options: FitOptions) -> FitResult:
         history = History(staging / "history.jsonl")
         estimator.fit(table, history=history, checkpoint=options.checkpoint)
         estimator.ignored_ = (*options.source.drop, *([options.source.label] if options.source.label else []))
-        if options.task != "reconstruct" and options.source.label:
+        if options.source.label and not isinstance(estimator, DeepAutoencoder):
             estimator.metrics_["target"] = options.source.label
         write_model(staging, estimator.saved())
     if options.codes is not None:
@@ -129,6 +139,8 @@ def transform(model: Path, source: DataOptions, *, output: Path, device: str) ->
     check_writable(output)
     check_file(output)
     estimator = load(model, device=device)
+    if isinstance(estimator, AutoencoderDetector):
+        raise InputError(f"{model}: holds a detector, which has no codes. Use layerwise score, or fit an autoencoder.")
     write(_codes(estimator, _matching(estimator, source)), output)
 
 
@@ -147,8 +159,8 @@ def predict(model: Path, source: DataOptions, *, output: Path, probabilities: bo
     check_writable(output)
     check_file(output)
     estimator = load(model, device=device)
-    if isinstance(estimator, DeepAutoencoder):
-        raise InputError(f"{model}: holds an autoencoder, which predicts nothing. Fit one with --task classify.")
+    if not isinstance(estimator, StackedClassifier | StackedRegressor):
+        raise InputError(f"{model}: holds a model that predicts nothing. Fit one with --task classify.")
     table = _matching(estimator, source)
     found = estimator.predict(table)
     columns = {"prediction": found}
@@ -159,6 +171,35 @@ def predict(model: Path, source: DataOptions, *, output: Path, probabilities: bo
             raise InputError("--probabilities are those of classes; this model predicts numbers.")
         shares = estimator.predict_proba(table)
         columns |= {f"p({name})": shares[:, place] for place, name in enumerate(estimator.classes_.tolist())}
+    write(read(pa.table(columns)), output)
+
+
+def score(model: Path, source: DataOptions, *, output: Path, causes: int, device: str) -> None:
+    """Write score, probability and flag of each row; of flagged and of the strangest rows the columns that do it.
+
+    Raises:
+        InputError: for a model that is no detector.
+    """
+    check_writable(output)
+    check_file(output)
+    estimator = load(model, device=device)
+    if not isinstance(estimator, AutoencoderDetector):
+        raise InputError(f"{model}: holds no detector. Fit one with --task detect.")
+    table = _matching(estimator, source)
+    scores = estimator.anomaly_score(table)
+    flagged = scores > -estimator.offset_
+    columns: dict[str, Any] = {
+        "score": scores,
+        "probability": estimator.null_.probability(scores),
+        "flagged": flagged.astype(np.int8),
+    }
+    told = np.unique([*np.flatnonzero(flagged), *np.argsort(-scores, kind="stable")[:TOLD]]).astype(np.int64)
+    found = estimator.explain(table.take(told), causes) if causes else []
+    texts = np.full((causes, len(scores)), "", dtype=object)
+    for row, parts in zip(told.tolist(), found, strict=False):
+        for place, (name, value) in enumerate(parts):
+            texts[place, row] = f"{name} ({value:.3g})"
+    columns |= {f"cause{place + 1}": pa.array(values.tolist(), pa.string()) for place, values in enumerate(texts)}
     write(read(pa.table(columns)), output)
 
 
@@ -203,7 +244,21 @@ def summary(metrics: dict[str, Any]) -> str:
     Raises:
         KeyError: for figures that are not those of `metrics_`.
     """
+    if metrics.get("task") == "detect":
+        return _anomalies(metrics)
     return _forecast(metrics) if "task" in metrics else _comparison(metrics)
+
+
+def _anomalies(metrics: dict[str, Any]) -> str:
+    rows, flagged = metrics["rows"], metrics["flagged"]
+    threshold = f"their scores are above {metrics['threshold']:.4g}"
+    told = f"{flagged} of {rows} rows are flagged ({flagged / rows:.2%}): {threshold}"
+    if "auroc" not in metrics:
+        return told
+    return (
+        f"{told}\n  {metrics['anomalies']} are labelled as anomalies, {metrics['anomalies_flagged']} of them flagged; "
+        f"area under the ROC curve {metrics['auroc']:.4f}, average precision {metrics['average_precision']:.4f}"
+    )
 
 
 def _forecast(metrics: dict[str, Any]) -> str:
@@ -270,7 +325,7 @@ def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else visible(str(value))
 
 
-def _codes(estimator: Estimator, table: Table) -> Table:
+def _codes(estimator: DeepAutoencoder | StackedClassifier | StackedRegressor, table: Table) -> Table:
     codes = estimator.transform(table)
     return Table.from_array(codes, names=tuple(f"code{i}" for i in range(codes.shape[1])))
 
@@ -278,7 +333,7 @@ def _codes(estimator: Estimator, table: Table) -> Table:
 def _wanted(options: FitOptions) -> Table:
     """The rows to fit to, with targets where they are to be predicted."""
     table = options.source.read()
-    if options.task != "reconstruct" and table.labels is None:
+    if options.task in PREDICTORS and table.labels is None:
         raise table.origin.error(
             f"--task {options.task} needs the column to predict; there are {listing(table.names)}. Say which: --target."
         )
@@ -288,7 +343,7 @@ def _wanted(options: FitOptions) -> Table:
 def _judged(estimator: Estimator, source: DataOptions) -> Table:
     """The rows with the model's columns, and with targets where it predicts."""
     table = _matching(estimator, source)
-    if not isinstance(estimator, DeepAutoencoder) and table.labels is None:
+    if isinstance(estimator, StackedClassifier | StackedRegressor) and table.labels is None:
         wanted = repr(estimator.metrics_["target"]) if "target" in estimator.metrics_ else "of the target"
         raise table.origin.error(f"to judge, column {wanted} is needed; found columns {listing(table.names)}.")
     return table

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 from layerwise.data import Schema, Table, read
 from layerwise.errors import InputError
-from layerwise.estimators import DeepAutoencoder, StackedClassifier, StackedRegressor
+from layerwise.estimators import AutoencoderDetector, DeepAutoencoder, StackedClassifier, StackedRegressor
 from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
 from layerwise.recipes import RECIPES, recipe_arguments
 from layerwise.training import Checkpoint, Recipe
@@ -26,11 +26,13 @@ __all__ = [
     "recipe_settings",
 ]
 
-Estimator = DeepAutoencoder | StackedClassifier | StackedRegressor
+Estimator = DeepAutoencoder | StackedClassifier | StackedRegressor | AutoencoderDetector
 PREDICTORS: dict[str, type[StackedClassifier] | type[StackedRegressor]] = {
     "classify": StackedClassifier,
     "regress": StackedRegressor,
 }
+TASKS = "reconstruct", *PREDICTORS, "detect"
+DEFAULTS = {"reconstruct": "default", "detect": "detection"}
 # A model of the command line says how good it is on rows that it has not seen.
 TEST_FRACTION = 0.1
 
@@ -66,6 +68,7 @@ class FitOptions:
     hidden: str = "auto"
     scaling: str = "auto"
     fidelity: str = "auto"
+    contamination: float | None = None
     task: str = "reconstruct"
     seed: int = 0
     device: str = "auto"
@@ -85,6 +88,10 @@ class FitOptions:
         scalings = ("auto", "standard", "minmax", "none")
         if self.scaling not in scalings:
             raise InputError(f"--scaling must be one of {', '.join(scalings)}; got {self.scaling!r}.")
+        if self.task not in TASKS:
+            raise InputError(f"--task must be one of {', '.join(TASKS)}; got {self.task!r}.")
+        if self.contamination is not None and self.task != "detect":
+            raise InputError("--contamination is of anomalies: use it with --task detect.")
         common: dict[str, Any] = {
             "scaling": self.scaling,
             "device": self.device,
@@ -100,11 +107,21 @@ class FitOptions:
                 recipe=self.recipe,
                 **common,
             )
-        if self.task not in PREDICTORS:
-            raise InputError(f"--task must be one of reconstruct, {', '.join(PREDICTORS)}; got {self.task!r}.")
+        if self.task == "detect":
+            return self._detector(common)
         widths = (*(self._widths() or (256,) * 2), *([] if self.code is None else [self.code]))
         return PREDICTORS[self.task](
             widths, fidelity=self._fidelity(), recipe=self.recipe, test_fraction=TEST_FRACTION, **common
+        )
+
+    def _detector(self, common: dict[str, Any]) -> AutoencoderDetector:
+        for name, value in (("--fidelity", self.fidelity != "auto"), ("--codes", self.codes is not None)):
+            if value:
+                raise InputError(f"{name} is not for --task detect; leave it out.")
+        share: float | Literal["auto"] = "auto" if self.contamination is None else self.contamination
+        widths: tuple[int, ...] | Literal["auto"] = self._widths() or "auto"
+        return AutoencoderDetector(
+            self.code, hidden_layer_sizes=widths, contamination=share, recipe=self.recipe, **common
         )
 
     def _widths(self) -> tuple[int, ...]:
@@ -129,7 +146,7 @@ class FitOptions:
 
 
 def label_of(task: str, target: str | None, label: str | None) -> str | None:
-    """The column that is no feature: what is predicted, or what colours the map of codes.
+    """The column that is no feature: what is predicted, what colours the map of codes, or what is 1 for anomalies.
 
     Raises:
         InputError: for a target without a task that predicts it, or a label beside it.
@@ -137,9 +154,9 @@ def label_of(task: str, target: str | None, label: str | None) -> str | None:
     >>> label_of("classify", "species", None)
     'species'
     """
-    if target is not None and task == "reconstruct":
+    if target is not None and task not in PREDICTORS:
         raise InputError(f"--target {target} needs a task that predicts it: --task {' or '.join(PREDICTORS)}.")
-    if label is not None and task != "reconstruct":
+    if label is not None and task in PREDICTORS:
         raise InputError(f"--task {task} predicts --target and has no use for --label {label}; --drop it instead.")
     return label if target is None else target
 
@@ -150,7 +167,7 @@ def recipe_name(name: str, task: str) -> str:
     >>> recipe_name("auto", "classify"), recipe_name("hinton2006", "classify")
     ('denoising_stack', 'hinton2006')
     """
-    return {"reconstruct": "default"}.get(task, "denoising_stack") if name == "auto" else name
+    return DEFAULTS.get(task, "denoising_stack") if name == "auto" else name
 
 
 def recipe_settings(

@@ -24,7 +24,15 @@ from layerwise.data import Schema
 from layerwise.errors import ModelFileError
 from layerwise.files import atomic_folder
 from layerwise.manifest import Kind, read_sealed, seal
-from layerwise.models import Dense, DenseConfig, Predictor, PredictorConfig, PrincipalComponents
+from layerwise.models import (
+    Dense,
+    DenseConfig,
+    Detector,
+    DetectorConfig,
+    Predictor,
+    PredictorConfig,
+    PrincipalComponents,
+)
 
 __all__ = [
     "FORMAT",
@@ -36,6 +44,9 @@ __all__ = [
     "save_model",
     "write_model",
 ]
+
+Model = Dense | Predictor | Detector
+Config = DenseConfig | PredictorConfig | DetectorConfig
 
 FORMAT = 1
 BASELINE = ("components", "center", "variances")
@@ -66,9 +77,9 @@ class SavedModel:
     """All that a model folder holds.
 
     Attributes:
-        model: the trained autoencoder or predictor.
+        model: the trained autoencoder, predictor or detector.
         schema: how columns become features, and back.
-        components: PCA of the training rows, for comparisons; None for a predictor.
+        components: PCA of the training rows, for comparisons; None for the others.
         settings: what the estimator needs beside the model to be itself again, as plain values.
         recipe: the phases, as plain values.
         history: the rows of the run.
@@ -77,7 +88,7 @@ class SavedModel:
         environment: library versions, processor, threads, date.
     """
 
-    model: Dense | Predictor
+    model: Model
     schema: Schema
     components: PrincipalComponents | None
     settings: dict[str, Any] = field(default_factory=dict)
@@ -91,7 +102,7 @@ class SavedModel:
 @final
 class _Config(pydantic.BaseModel, extra="forbid", frozen=True):
     format: Literal[1]
-    model: DenseConfig | PredictorConfig
+    model: Config
     settings: dict[str, Any]
     environment: dict[str, str]
 
@@ -202,7 +213,10 @@ def environment() -> dict[str, str]:
 
 def model_card(saved: SavedModel) -> str:
     """A page of Markdown that tells what the model is and how good it is."""
-    told = _predictor_card(saved) if isinstance(saved.model, Predictor) else _autoencoder_card(saved)
+    if isinstance(saved.model, Detector):
+        told = _detector_card(saved)
+    else:
+        told = _predictor_card(saved) if isinstance(saved.model, Predictor) else _autoencoder_card(saved)
     return "\n".join([*told, ""])
 
 
@@ -253,12 +267,29 @@ def _predictor_card(saved: SavedModel) -> list[str]:
     ]
 
 
-def _model(path: Path, config: DenseConfig | PredictorConfig, data: bytes) -> Dense | Predictor:
+def _detector_card(saved: SavedModel) -> list[str]:
+    metrics, figures = saved.metrics, []
+    if metrics:
+        figures = [
+            f"Fitted to {metrics['rows']} rows of {metrics['features']} features; it flags {metrics['flagged']}.",
+            "",
+        ]
+    return [
+        "# A Layerwise anomaly detector",
+        "",
+        *figures,
+        "Use: `layerwise score FOLDER DATA -o SCORES.csv`, or in Python `AutoencoderDetector.load(FOLDER)`.",
+        "",
+        "The folder holds the codes of some of the rows that it was made from.",
+    ]
+
+
+def _model(path: Path, config: Config, data: bytes) -> Model:
     # Before anything of the described size is made: the description must fit the file that is there.
     if config.least_bytes() > len(data):
         raise ModelFileError(f"{path}: config.json describes a larger model than model.safetensors holds.")
     tensors = _tensors(data)
-    model = Dense.from_config(config) if isinstance(config, DenseConfig) else Predictor.from_config(config)
+    model = _made(config)
     wanted = {name: (tuple(value.shape), value.dtype) for name, value in model.state_dict().items()}
     found = {name: (tuple(value.shape), value.dtype) for name, value in tensors.items()}
     if wanted != found:
@@ -269,9 +300,18 @@ def _model(path: Path, config: DenseConfig | PredictorConfig, data: bytes) -> De
     return model
 
 
+def _made(config: Config) -> Model:
+    """A model of the described shape, with arbitrary weights."""
+    if isinstance(config, DetectorConfig):
+        return Detector.from_config(config)
+    return Dense.from_config(config) if isinstance(config, DenseConfig) else Predictor.from_config(config)
+
+
 def _example_shapes(code: int, features: int) -> dict[str, tuple[int | None, ...]]:
-    rows = {f"rows.{name}": (None, features) for name in ("input", "reconstruction", "pca", "observed")}
-    return {"codes": (None, code), "error": (None,), "labels": (None,), "rows.error": (None,), **rows}
+    shapes: dict[str, tuple[int | None, ...]] = {"codes": (None, code), "strange.contributions": (None, None)}
+    shapes |= dict.fromkeys(("error", "labels", "rows.error", "strange.row", "strange.score"), (None,))
+    shapes |= {f"rows.{name}": (None, features) for name in ("input", "reconstruction", "pca", "observed")}
+    return shapes | {f"strange.{name}": (None, features) for name in ("input", "expected", "observed")}
 
 
 def _tensors(

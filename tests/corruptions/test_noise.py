@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from layerwise.corruptions import Compose, GaussianNoise, Masking, SaltAndPepper
+from layerwise.corruptions import Compose, GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from layerwise.errors import InputError
 from tests.cases import normal, seeded
 
@@ -61,6 +61,16 @@ def test_salt_and_pepper_take_the_ends_of_the_batch():
     assert SaltAndPepper(1.0)(x, seeded(0)).unique().tolist() == [-3.0, 5.0]
 
 
+@pytest.mark.parametrize("level", [0.2, 1.0])
+def test_swapped_cells_come_from_other_rows_of_the_same_feature(level):
+    # The whole part of a cell is its feature.
+    x = torch.arange(COLUMNS) + torch.arange(ROWS).unsqueeze(1) / ROWS
+    corrupted = SwapNoise(level)(x, seeded(0))
+    assert torch.equal(corrupted.floor(), x.floor())
+    share = (corrupted != x).float().mean().item()
+    assert abs(share - level * (1 - 1 / ROWS)) < 2 * margin(level * (1 - 1 / ROWS)) + 1e-6
+
+
 def test_composition_is_one_after_the_other():
     first, second = Masking(0.3), GaussianNoise(0.2)
     stream = seeded(4)
@@ -73,7 +83,7 @@ def test_an_empty_composition_is_the_identity():
     assert torch.equal(Compose()(X, seeded(0)), X)
 
 
-@pytest.mark.parametrize("kind", [Masking, SaltAndPepper])
+@pytest.mark.parametrize("kind", [Masking, SaltAndPepper, SwapNoise])
 def test_a_probability_ends_at_one(kind):
     kind(1.0)
     with pytest.raises(InputError, match=f"the level of {kind.__name__} must be from 0 to 1; got 1.01"):

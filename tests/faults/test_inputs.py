@@ -200,7 +200,7 @@ def test_the_command_line_says_one_line(
     made = bad.make()
     (tmp_path / "t.csv").write_bytes(made if isinstance(made, bytes) else made.to_csv(index=False).encode())
     monkeypatch.setattr(sys, "argv", ["layerwise", "fit", str(tmp_path / "t.csv"), "-o", str(tmp_path / "model")])
-    assert cli._run(verbose=False) == 2
+    assert cli.execute(verbose=False) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert all(part in error for part in bad.located("csv")), error
@@ -225,7 +225,7 @@ def test_the_command_line_tells_repairs_and_a_count_of_findings(
         )
     ]
     monkeypatch.setattr(sys, "argv", ["layerwise", "transform", "m", "new.csv", "-o", "codes.npy"])
-    assert cli._run(verbose=False) == 2
+    assert cli.execute(verbose=False) == 2
     error = capsys.readouterr().err
     assert error.startswith("layerwise: new.csv: column 'x0' must be finite; found inf in line 5. ")
     assert error.endswith("And 1 more finding: -v lists them.\n")

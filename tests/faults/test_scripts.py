@@ -64,7 +64,7 @@ class Pages:
 def layerwise(*words: object) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["layerwise", *map(str, words)])
-        assert cli._run(verbose=False) == 0, words
+        assert cli.execute(verbose=False) == 0, words
 
 
 def fit(folder: Path, frame: pd.DataFrame, *more: str) -> Path:

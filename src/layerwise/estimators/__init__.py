@@ -1,9 +1,18 @@
 """The scikit-learn faces."""
 
 from layerwise.estimators.belief import DeepBeliefNetwork
+from layerwise.estimators.detector import AutoencoderDetector
 from layerwise.estimators.loading import load
 from layerwise.estimators.machine import RBM
 from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
 from layerwise.estimators.transformer import DeepAutoencoder
 
-__all__ = ["RBM", "DeepAutoencoder", "DeepBeliefNetwork", "StackedClassifier", "StackedRegressor", "load"]
+__all__ = [
+    "RBM",
+    "AutoencoderDetector",
+    "DeepAutoencoder",
+    "DeepBeliefNetwork",
+    "StackedClassifier",
+    "StackedRegressor",
+    "load",
+]

@@ -110,6 +110,12 @@ _RULES: dict[str, Rule] = {
     "max_epochs": _COUNT,
     "batch_size": _COUNT,
     "learning_rate": _or_none(lambda value: is_number(value) and value > 0, "a number above 0"),
+    "n_members": (is_whole, "a whole number from 1 on"),
+    "trim": _SHARE,
+    "contamination": (
+        lambda value: value == "auto" if isinstance(value, str) else is_number(value) and 0 < value <= 0.5,
+        "'auto' or a number above 0 and at most 0.5",
+    ),
     "dropout": _SHARE,
     "input_dropout": _SHARE,
     "head": _or_none(lambda value: isinstance(value, BaseEstimator), "an estimator of scikit-learn"),

@@ -2,9 +2,10 @@
 
 import os
 
+from layerwise.estimators.detector import AutoencoderDetector
 from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
 from layerwise.estimators.transformer import DeepAutoencoder
-from layerwise.models import Dense
+from layerwise.models import Dense, Detector
 from layerwise.storage import load_model
 
 __all__ = ["load"]
@@ -12,7 +13,7 @@ __all__ = ["load"]
 
 def load(
     folder: str | os.PathLike[str], *, device: str = "auto"
-) -> DeepAutoencoder | StackedClassifier | StackedRegressor:
+) -> DeepAutoencoder | StackedClassifier | StackedRegressor | AutoencoderDetector:
     """The estimator that was saved, fitted as it was; nothing is unpickled.
 
     Raises:
@@ -21,5 +22,7 @@ def load(
     saved = load_model(folder)
     if isinstance(saved.model, Dense):
         return DeepAutoencoder.load(folder, device=device)
+    if isinstance(saved.model, Detector):
+        return AutoencoderDetector.load(folder, device=device)
     classes = saved.settings.get("class") == StackedClassifier.__name__
     return (StackedClassifier if classes else StackedRegressor).load(folder, device=device)

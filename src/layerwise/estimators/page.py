@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.data import Numeric, Schema
-from layerwise.models import Predictor
+from layerwise.models import Detector, Predictor
 from layerwise.report import ReportData
 from layerwise.storage import SavedModel
 
@@ -25,7 +25,7 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
         title: heading of the page.
         source: where the rows come from, in words.
     """
-    predicts = isinstance(saved.model, Predictor)
+    predicts, detects = isinstance(saved.model, Predictor), isinstance(saved.model, Detector)
     arrays = {name: tensor.numpy() for name, tensor in saved.examples.items()}
     examples: dict[str, Any] = {name: values for name, values in arrays.items() if name.startswith("rows.")}
     shape = _picture_shape(saved.schema)
@@ -36,8 +36,9 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
     return ReportData(
         title=title,
         source=source,
-        metrics={} if predicts else saved.metrics,
+        metrics={} if predicts or detects else saved.metrics,
         prediction=saved.metrics if predicts else {},
+        anomalies=_anomalies(saved, arrays, shape) if detects else {},
         history=saved.history,
         recipe=saved.recipe,
         columns=_columns(saved.schema),
@@ -48,6 +49,25 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
         examples=examples,
         environment=saved.environment,
     )
+
+
+def _anomalies(saved: SavedModel, arrays: dict[str, NDArray[Any]], shape: tuple[int, ...] | None) -> dict[str, Any]:
+    """The figures of a detector, and the strangest rows: as pictures, or the cells of each with what was expected."""
+    found = {name.removeprefix("strange."): values for name, values in arrays.items() if name.startswith("strange.")}
+    if found and shape is None:
+        observed = found["observed"].astype(bool)
+        places = [place for place, column in enumerate(saved.schema.columns) if column.width]
+        cells, expected = (
+            _cells(saved.schema, found[name], seen) for name, seen in (("input", observed), ("expected", None))
+        )
+        found["causes"] = np.array(
+            [
+                [(saved.schema.columns[place].name, before[place], after[place]) for place in places]
+                for before, after in zip(cells, expected, strict=True)
+            ],
+            dtype=object,
+        )
+    return {"metrics": saved.metrics, "scores": saved.settings["scores"], **found}
 
 
 def _labels(labels: NDArray[Any] | None, names: list[str] | None) -> NDArray[Any] | None:

@@ -362,7 +362,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
         """
         saved = load_model(folder)
         if not isinstance(saved.model, Dense) or saved.components is None:
-            raise ModelFileError(f"{folder}: must hold an autoencoder; found a model that predicts.")
+            raise ModelFileError(f"{folder}: must hold an autoencoder; found another model.")
         estimator = cls(saved.model.code, hidden_layer_sizes=saved.model.hidden, device=device)
         estimator._take(saved.schema, saved.model.to(Runtime(device, "float32").torch_device), set())
         estimator.components_, estimator.metrics_ = saved.components, saved.metrics

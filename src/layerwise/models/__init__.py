@@ -20,8 +20,9 @@ from layerwise.models.activations import (
 )
 from layerwise.models.base import Autoencoder, Pass, Stacked, Stochastic
 from layerwise.models.boltzmann import Chain, RestrictedBoltzmannMachine
-from layerwise.models.config import DenseConfig, PredictorConfig
+from layerwise.models.config import DenseConfig, DetectorConfig, PredictorConfig
 from layerwise.models.dense import Dense, Feedforward, Mirrored, Part
+from layerwise.models.detector import Detector, Judge, Strangeness
 from layerwise.models.initializers import Gaussian, Glorot, He, Initializer, Orthogonal
 from layerwise.models.layers import (
     Bounds,
@@ -46,6 +47,8 @@ __all__ = [
     "Dense",
     "DenseConfig",
     "DenseLayer",
+    "Detector",
+    "DetectorConfig",
     "Dropout",
     "Embeddings",
     "Feedforward",
@@ -55,6 +58,7 @@ __all__ = [
     "He",
     "Initializer",
     "Inputs",
+    "Judge",
     "Layer",
     "LinearPath",
     "Maxout",
@@ -70,6 +74,7 @@ __all__ = [
     "RestrictedBoltzmannMachine",
     "Stacked",
     "Stochastic",
+    "Strangeness",
     "TopK",
     "Units",
     "activation_from_name",

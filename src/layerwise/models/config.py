@@ -5,7 +5,7 @@ from typing import final
 
 import pydantic
 
-__all__ = ["DenseConfig", "PredictorConfig"]
+__all__ = ["DenseConfig", "DetectorConfig", "PredictorConfig"]
 
 
 @final
@@ -55,3 +55,21 @@ class PredictorConfig(pydantic.BaseModel, extra="forbid", frozen=True):
         """What the weights of such a model take, in float32, without biases."""
         embedded = self.features - sum(stop - start - size for start, stop, size in self.embeddings)
         return 4 * sum(a * b for a, b in pairwise((embedded, *self.hidden, self.outputs)))
+
+
+@final
+class DetectorConfig(pydantic.BaseModel, extra="forbid", frozen=True):
+    """The arguments of the judges of a `Detector`.
+
+    >>> DetectorConfig(autoencoders=(DenseConfig(features=4, code=2),), references=10, neighbours=3).least_bytes()
+    112
+    """
+
+    autoencoders: tuple[DenseConfig, ...] = pydantic.Field(min_length=1)
+    columns: tuple[pydantic.PositiveInt, ...] = ()
+    references: pydantic.PositiveInt
+    neighbours: pydantic.PositiveInt
+
+    def least_bytes(self) -> int:
+        """What the weights and the kept codes take at the least, in float32."""
+        return sum(one.least_bytes() + 4 * self.references * one.code for one in self.autoencoders)

@@ -43,6 +43,9 @@ class ReportData:
             "original" and "reconstructed", r lists of cells in the order of `columns`.
         environment: name -> version or description.
         prediction: as `metrics`, of a model that predicts classes or numbers.
+        anomalies: of a detector: "metrics", the training "scores", and of the strangest rows "row" (its number),
+            "score", "input", "expected", "observed" [r, f], "contributions" [r, columns]; for tables also "causes", r
+            times for each column with features its name, its cell and the expected one.
 
     Raises:
         InputError: when codes are not two-dimensional, or errors or labels do not go with them.
@@ -64,6 +67,7 @@ class ReportData:
     examples: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     prediction: Mapping[str, Any] = field(default_factory=dict)
+    anomalies: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 2:

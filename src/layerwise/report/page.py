@@ -13,6 +13,7 @@ from layerwise.report.blocks import Section
 from layerwise.report.data import ReportData
 from layerwise.report.sections import (
     activity,
+    anomalies,
     code_map,
     comparison,
     environment,
@@ -29,6 +30,7 @@ __all__ = ["SECTIONS", "render", "write_report"]
 
 SECTIONS: tuple[Callable[[ReportData], Section | None], ...] = (
     prediction,
+    anomalies,
     summary,
     comparison,
     examples,

@@ -1,6 +1,7 @@
 """The sections of the page: each a pure function of the data, and None where it has nothing to show."""
 
 from layerwise.report.sections.activity import activity
+from layerwise.report.sections.anomalies import anomalies
 from layerwise.report.sections.code_map import code_map
 from layerwise.report.sections.comparison import comparison
 from layerwise.report.sections.environment import environment
@@ -13,6 +14,7 @@ from layerwise.report.sections.training import training
 
 __all__ = [
     "activity",
+    "anomalies",
     "code_map",
     "comparison",
     "environment",

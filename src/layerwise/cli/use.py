@@ -1,0 +1,109 @@
+"""The verbs that use a model on rows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from layerwise.cli.app import Data, DataDir, Device, Json, Member, Model, Quiet, Verbose, app, out
+
+__all__ = ["evaluate", "predict", "reconstruct", "score", "transform"]
+
+
+@app.command(epilog="Example: layerwise transform model table.csv -o codes.parquet")
+def transform(
+    model: Model,
+    data: Data,
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="csv, tsv, parquet, feather, npy or npz.")],
+    data_dir: DataDir = None,
+    member: Member = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the code of each row of DATA."""
+    from layerwise import commands
+    from layerwise.options import DataOptions
+
+    commands.transform(model, DataOptions(data, data_dir, member=member), output=output, device=device)
+
+
+@app.command(epilog="Example: layerwise reconstruct model table.csv -o reconstructed.csv")
+def reconstruct(
+    model: Model,
+    data: Data,
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A file, or a folder for pictures.")],
+    data_dir: DataDir = None,
+    member: Member = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write each row of DATA as it comes back from its code."""
+    from layerwise import commands
+    from layerwise.options import DataOptions
+
+    commands.reconstruct(model, DataOptions(data, data_dir, member=member), output=output, device=device)
+
+
+@app.command(epilog="Example: layerwise predict model table.csv -o predictions.csv")
+def predict(
+    model: Model,
+    data: Data,
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="csv, tsv, parquet or feather.")],
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Also that of each class.")] = False,
+    data_dir: DataDir = None,
+    member: Member = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the class or the number that a model predicts for each row of DATA."""
+    from layerwise import commands
+    from layerwise.options import DataOptions
+
+    source = DataOptions(data, data_dir, member=member)
+    commands.predict(model, source, output=output, probabilities=probabilities, device=device)
+
+
+@app.command(epilog="Example: layerwise score detector table.csv -o scores.csv")
+def score(
+    model: Model,
+    data: Data,
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="csv, tsv, parquet or feather.")],
+    causes: Annotated[int, typer.Option(min=0, help="Columns to name for each flagged row; 0 names none.")] = 3,
+    data_dir: DataDir = None,
+    member: Member = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write how strange each row of DATA is, whether it is flagged, and the columns that make it so."""
+    from layerwise import commands
+    from layerwise.options import DataOptions
+
+    commands.score(model, DataOptions(data, data_dir, member=member), output=output, causes=causes, device=device)
+
+
+@app.command(epilog="Example: layerwise evaluate model table.csv --json")
+def evaluate(
+    model: Model,
+    data: Data,
+    *,
+    data_dir: DataDir = None,
+    member: Member = None,
+    device: Device = "auto",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Compare the model with PCA and the column means on the rows of DATA."""
+    from layerwise import commands
+    from layerwise.options import DataOptions
+
+    metrics, summary = commands.evaluate(model, DataOptions(data, data_dir, member=member), device=device)
+    out(metrics if as_json else summary, as_json)

@@ -1,0 +1,416 @@
+"""The anomaly detector as a scikit-learn estimator."""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import OutlierMixin
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from layerwise.data import Rows, Schema, Table
+from layerwise.errors import InputError, ModelFileError
+from layerwise.estimators.arguments import check_arguments, named
+from layerwise.estimators.assembly import Plan, prepare
+from layerwise.estimators.base import RowsEstimator
+from layerwise.estimators.cross_validation import Run
+from layerwise.estimators.detection import Causes, Null, causes, error_maps, make_detector, strangeness, usual_rows
+from layerwise.estimators.page import report_data
+from layerwise.models import Dense, Detector, Layer
+from layerwise.recipes import Setting, architecture, detection
+from layerwise.report import write_report
+from layerwise.runtime import Precision, Runtime
+from layerwise.storage import SavedModel, environment, load_model, plain, save_model
+from layerwise.training import Checkpoint, History, Phase, ProgressBar, Recipe, check, describe
+
+__all__ = ["AutoencoderDetector"]
+
+# How much larger the code of each next member is.
+STRIDE = 1.5
+WIDTHS = (128, 64)
+EXAMPLES = 12
+
+
+@final
+class AutoencoderDetector(OutlierMixin, RowsEstimator):
+    """Finds strange rows: those which autoencoders of the usual rows do not give back, or code far from all others.
+
+    The rows may hold anomalies already: a robust covariance finds the usual ones first, and only they train. Of each
+    row are then judged the squared error of each column, over what is usual for that column; the distance of its code,
+    by a robust covariance; and its distance from its nearest neighbours through the code. See `layerwise.models.Judge`.
+
+    Arguments:
+        n_components: size of the first member's code; None is a third of the columns (of the pixels of a picture), at
+            least 2. Each next member's is half as large again.
+        hidden_layer_sizes: widths from the input to the code, mirrored in the decoder; "auto" is (128, 64).
+        n_members: how many autoencoders, with their own seeds and widths.
+        trim: share of the rows that have no part in the robust covariance by which the usual rows are found. It may
+            well be larger than that of the anomalies.
+        contamination: share of the training rows that are flagged; "auto" flags rows whose `anomaly_probability` is at
+            least 0.5, and the strangest hundredth in any case.
+        layer: activation, initializer, normalization and dropout of the hidden layers; None is `Layer()`.
+        scaling: "standard" (robust), "minmax" or "none"; "auto" is minmax for 8-bit pictures, else standard.
+        recipe: as in `DeepAutoencoder`; None is `recipes.detection`.
+        device: "auto", "cpu", "cuda:1", "mps".
+        precision: "auto", "float32" or "bf16".
+        random_state: seed of everything random.
+        verbose: 1 shows progress on standard error.
+
+    Attributes:
+        model_: the `Detector` module.
+        schema_: how columns become features.
+        offset_: `decision_function` is `score_samples` less this.
+        null_: where the scores of rows lie that have nothing strange about them.
+        history_, recipe_, environment_: as in `DeepAutoencoder`.
+        metrics_: how many rows were seen and flagged; with labels, how well they are found.
+        examples_: the strangest rows and why, for the report.
+        n_features_in_, feature_names_in_: as in scikit-learn.
+
+    Sources: Hawkins, He, Williams & Baxter 2002 (replicator networks); Chen, Sathe, Aggarwal & Turaga 2017
+    (ensembles of autoencoders); Rousseeuw & Van Driessen 1999 (concentration).
+
+    >>> x = np.random.default_rng(0).normal(size=(300, 4))
+    >>> x[0] = 9.0
+    >>> detector = AutoencoderDetector(random_state=0).fit(x)
+    >>> int(detector.anomaly_score(x).argmax()), int(detector.predict(x)[0])
+    (0, -1)
+    """
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        hidden_layer_sizes: Sequence[int] | Literal["auto"] = "auto",
+        n_members: int = 3,
+        trim: float = 0.4,
+        contamination: float | Literal["auto"] = "auto",
+        layer: Layer | None = None,
+        scaling: Literal["auto", "standard", "minmax", "none"] = "auto",
+        recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
+        device: str = "auto",
+        precision: Precision = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.n_members = n_members
+        self.trim = trim
+        self.contamination = contamination
+        self.layer = layer
+        self.scaling = scaling
+        self.recipe = recipe
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        history: History | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    ) -> "AutoencoderDetector":
+        """Learn what is usual from rows that may hold anomalies.
+
+        Arguments:
+            X: array, frame or `layerwise.data.Table`, shape (rows, columns), NaN where missing.
+            y: ignored.
+            history: takes the events of training as they come.
+            checkpoint: as in `DeepAutoencoder.fit`.
+
+        Raises:
+            InputError: for fewer than two rows, or data and arguments that do not fit.
+            CheckpointError: when the folder belongs to another run or is in use.
+            TrainingDiverged: when the loss stops being finite.
+        """
+        check_arguments(self.get_params(deep=False))
+        table, seed = self._table(X, reset=True), self._seed()
+        schema, told = Schema.fit(table, scaling=self.scaling), set[str]()
+        rows = schema.encode(table, told=told)
+        usual = usual_rows(rows, schema, self.trim)
+        recipe = partial(self._recipe, schema)
+        with ExitStack() as stack:
+            history = history or History()
+            if self.verbose:
+                history.watch = (*history.watch, stack.enter_context(ProgressBar()))
+            kept = None if checkpoint is None else stack.enter_context(self._kept(checkpoint, schema))
+            run = Run(seed, Runtime(self.device, self.precision), history, 0, kept)
+            makers = [
+                partial(self._fresh, schema, seed + number, code) for number, code in enumerate(self._codes(schema))
+            ]
+            model = make_detector(makers, recipe, schema=schema, rows=rows, usual=usual, run=run)
+        self._take(schema, model, told)
+        self.history_, self.recipe_ = history, describe(recipe(len(usual)))
+        scores = strangeness(model, rows)
+        self.null_ = Null.of(scores)
+        if self.contamination == "auto":
+            self.offset_ = max(-self.null_.threshold(), float(np.percentile(-scores, 1)))
+        else:
+            self.offset_ = float(np.percentile(-scores, 100 * self.contamination))
+        self.metrics_, self.examples_ = self._judged(scores, table), self._strangest(rows, scores)
+        return self
+
+    def anomaly_score(self, X: Any) -> NDArray[np.float64]:
+        """How strange each row is; 0 is the middle of the training rows, higher is stranger.
+
+        Raises:
+            InputError: for other columns than in `fit`.
+        """
+        rows = self._rows(X)
+        return strangeness(self.model_, rows)
+
+    def anomaly_probability(self, X: Any) -> NDArray[np.float64]:
+        """The share of anomalies among rows that are as strange as each row, from 0 to 1; see `Null`."""
+        scores = self.anomaly_score(X)
+        return self.null_.probability(scores)
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Minus `anomaly_score`: lower is stranger, as in scikit-learn."""
+        return -self.anomaly_score(X)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """`score_samples` less `offset_`: negative for rows that are flagged."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """-1 for rows that are flagged, 1 for the others."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def contributions(self, X: Any) -> NDArray[np.float64]:
+        """By how much each row would be less strange if the cell of a column were what the others let one expect.
+
+        Returns:
+            Shape (rows, columns), in units of `anomaly_score`; 0 for missing cells and constant columns. Of pictures,
+            (rows, pixels): rather use `error_map`.
+
+        Raises:
+            InputError: for other columns than in `fit`.
+        """
+        return self._by_column(self._causes(self._rows(X)))
+
+    def error_map(self, X: Any) -> NDArray[np.float64]:
+        """The squared error of each pixel over what is usual for it, shape (rows, height, width, ...).
+
+        Raises:
+            InputError: for a detector of tables, or other pictures than in `fit`.
+        """
+        rows = self._rows(X)
+        if self.schema_.pixels is None:
+            raise InputError("an error map is of pictures; this detector was fitted to a table. Use contributions.")
+        return error_maps(self.model_, rows).contributions.double().numpy().reshape(-1, *self.schema_.pixels.shape)
+
+    def evaluate(self, X: Any, y: Any = None) -> dict[str, Any]:
+        """The figures of `metrics_` on these rows.
+
+        Arguments:
+            X: as in `fit`; a `Table` may bring its labels.
+            y: 1 (or True) for anomalies, 0 for the others; None leaves out how well they are found.
+
+        Raises:
+            InputError: for labels that are not of two values.
+        """
+        check_is_fitted(self)
+        table = self._table(X, reset=False)
+        return self._judged(strangeness(self.model_, self._encode(table)), table, y)
+
+    def explain(self, X: Any, causes: int = 3) -> list[list[tuple[str, float]]]:
+        """The columns that make each row strange, with their contributions; the largest first, those above 0 alone.
+
+        Raises:
+            InputError: for other columns than in `fit`.
+        """
+        names, values = self.schema_.names, self.contributions(X)
+        order = np.argsort(-values, axis=1, kind="stable")[:, :causes]
+        return [
+            [(names[place], float(row[place])) for place in places if row[place] > 0]
+            for row, places in zip(values, order, strict=True)
+        ]
+
+    def plan(self, X: Any) -> tuple[Schema, Dense, Recipe]:
+        """What `fit` would make of these rows: the schema, the first untrained autoencoder and its phases."""
+        check_arguments(self.get_params(deep=False))
+        table, seed = self._table(X, reset=True), self._seed()
+        schema = Schema.fit(table, scaling=self.scaling)
+        rows = schema.encode(table, told=set())
+        recipe = self._recipe(schema, math.ceil(len(rows) * (1 - self.trim)))
+        model = self._plan(self.n_components).model(schema, rows=len(rows), seed=seed)
+        check(model, rows, recipe=recipe, runtime=Runtime(self.device, self.precision))
+        return schema, model, recipe
+
+    def report(self, path: str | os.PathLike[str], X: Any = None, *, title: str = "Anomalies") -> None:
+        """Write one self-contained HTML page with the strangest rows and why they are strange.
+
+        Arguments:
+            path: the page to write.
+            X: rows to show; by default those of `fit`. A `Table` may bring labels: 1 for anomalies, 0 for the others.
+            title: its heading.
+
+        Raises:
+            ResourceError: when the place cannot be written.
+        """
+        check_is_fitted(self)
+        saved, source = self.saved(), "the rows that it was fitted to"
+        if X is not None:
+            table = self._table(X, reset=False)
+            rows = self._encode(table)
+            scores = strangeness(self.model_, rows)
+            metrics = plain(self._judged(scores, table))
+            saved = replace(saved, metrics=metrics, examples=self._strangest(rows, scores))
+            source = table.source or "the given rows"
+        write_report(report_data(saved, title=title, source=source), path)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write a model folder: all of it, or nothing.
+
+        Raises:
+            ResourceError: when the place cannot be written.
+        """
+        check_is_fitted(self)
+        save_model(folder, self.saved())
+
+    def saved(self) -> SavedModel:
+        """All that a model folder holds."""
+        settings = {
+            "class": type(self).__name__,
+            "backend": self._backend,
+            "ignored": list(self.ignored_),
+            "offset": float(self.offset_),
+            "scores": self.null_.scores.tolist(),
+            "rows": self.null_.rows,
+        }
+        return SavedModel(
+            self.model_,
+            self.schema_,
+            None,
+            settings=settings,
+            recipe=self.recipe_,
+            history=self.history_.rows,
+            metrics=plain(self.metrics_),
+            examples=self.examples_,
+            environment=self.environment_,
+        )
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "AutoencoderDetector":
+        """A fitted detector from a model folder, without unpickling.
+
+        Raises:
+            ModelFileError: when the folder is missing, damaged, changed or newer.
+        """
+        saved = load_model(folder)
+        if not isinstance(saved.model, Detector):
+            raise ModelFileError(f"{folder}: must hold a detector; found another model.")
+        settings = saved.settings
+        estimator = cls(saved.model.code, n_members=len(saved.model.members), device=device)
+        estimator._take(saved.schema, saved.model.to(Runtime(device, "float32").torch_device), set())
+        estimator.null_ = Null(np.array(settings["scores"]), settings["rows"])
+        estimator.offset_ = settings["offset"]
+        estimator.history_, estimator.metrics_, estimator.examples_ = History(), saved.metrics, saved.examples
+        estimator.history_.rows.extend(saved.history)
+        estimator._backend, estimator.ignored_ = settings["backend"], tuple(settings["ignored"])
+        estimator.recipe_, estimator.environment_ = saved.recipe, saved.environment
+        estimator.n_features_in_ = len(saved.schema.names)
+        if saved.schema.named:
+            estimator.feature_names_in_ = np.array(saved.schema.names, dtype=object)
+        return estimator
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _take(self, schema: Schema, model: Detector, told: set[str]) -> None:
+        self.schema_, self.model_, self._told = schema, model, told
+        self.environment_ = environment()
+        self.ignored_: tuple[str, ...] = ()
+
+    def _plan(self, code: int | None) -> Plan:
+        hidden = WIDTHS if isinstance(self.hidden_layer_sizes, str) else self.hidden_layer_sizes
+        return Plan(code, hidden, self.layer or Layer(), architecture=architecture(named(self.recipe)))
+
+    def _codes(self, schema: Schema) -> list[int]:
+        first = self._plan(self.n_components).code_size(schema)
+        return [min(schema.n_features, max(1, round(first * STRIDE**number))) for number in range(self.n_members)]
+
+    def _fresh(self, schema: Schema, seed: int, code: int, rows: Rows) -> Dense:
+        model = self._plan(code).model(schema, rows=len(rows), seed=seed)
+        prepare(model, rows)
+        return model
+
+    def _recipe(self, schema: Schema, rows: int) -> Recipe:
+        plan = self._plan(self.n_components)
+        setting = Setting(rows, plan.objective(schema), pictures=schema.pixels is not None, widths=plan.widths(schema))
+        recipe = named(self.recipe) or detection
+        return list(recipe(setting) if callable(recipe) else recipe)
+
+    def _causes(self, rows: Rows) -> Causes:
+        return causes(self.model_, rows, torch.tensor(self.schema_.means or (0.0,) * rows.n_features))
+
+    def _by_column(self, found: Causes) -> NDArray[np.float64]:
+        values = found.contributions.double().numpy()
+        if self.schema_.pixels is not None:
+            return values
+        # Constant columns have no features.
+        places = [place for place, column in enumerate(self.schema_.columns) if column.width]
+        whole = np.zeros((len(values), len(self.schema_.columns)))
+        whole[:, places] = values
+        return whole
+
+    def _strangest(self, rows: Rows, scores: NDArray[np.float64]) -> dict[str, Tensor]:
+        """What the report shows: the strangest rows with their causes."""
+        order = torch.from_numpy(np.argsort(-scores, kind="stable")[:EXAMPLES].copy())
+        some = rows.take(order)
+        batch = some.batch(slice(None))
+        found = self._causes(some) if self.schema_.pixels is None else error_maps(self.model_, some)
+        seen = torch.ones_like(batch.x, dtype=torch.bool) if batch.observed is None else batch.observed
+        return {
+            "strange.row": order,
+            "strange.score": torch.from_numpy(scores)[order],
+            "strange.input": batch.x,
+            "strange.observed": seen.to(torch.uint8),
+            "strange.expected": found.expected,
+            "strange.contributions": found.contributions,
+        }
+
+    def _judged(self, scores: NDArray[np.float64], table: Table, y: Any = None) -> dict[str, Any]:
+        labels = table.labels if y is None else np.asarray(y)
+        quantiles = [0.05, 0.25, 0.5, 0.75, 0.95]
+        flagged = int((scores > -self.offset_).sum())
+        metrics: dict[str, Any] = {
+            "task": "detect",
+            "rows": len(scores),
+            "features": self.schema_.n_features,
+            "flagged": flagged,
+            "threshold": -self.offset_,
+            "scores": {str(q): float(v) for q, v in zip(quantiles, np.quantile(scores, quantiles), strict=True)},
+        }
+        if labels is None:
+            return metrics
+        strange = _two_values(labels)
+        if 0 < strange.sum() < len(strange):
+            metrics["auroc"] = float(roc_auc_score(strange, scores))
+            metrics["average_precision"] = float(average_precision_score(strange, scores))
+            metrics["anomalies"] = int(strange.sum())
+            metrics["anomalies_flagged"] = int((scores > -self.offset_)[strange].sum())
+        return metrics
+
+
+def _two_values(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    found = np.unique(labels)
+    if not set(found.tolist()) <= {0, 1}:
+        raise InputError(
+            f"labels of anomalies must be 1 for them and 0 for the others; found {found[:5].tolist()}. Change these."
+        )
+    return labels.astype(bool)
