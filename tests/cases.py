@@ -48,6 +48,7 @@ from layerwise.penalties import (
     WeightDecay,
     clipped_squared_error,
     cross_entropy,
+    partial_error,
     prediction_error,
     reverse_cross_entropy,
     softmax_cross_entropy,
@@ -183,6 +184,7 @@ SUPERVISED: dict[str, Fidelity] = {
     "softmax cross entropy": softmax_cross_entropy,
     "smoothed softmax cross entropy": SoftmaxCrossEntropy(smoothing=0.2),
     "prediction error": prediction_error,
+    "partial error": partial_error,
 }
 
 
@@ -190,7 +192,9 @@ def targets(name: str, rows: int, *, outputs: int = OUTPUTS, dtype: torch.dtype 
     """What a supervised fidelity compares with: class numbers, or numbers."""
     if "softmax" in name:
         return torch.randint(outputs, (rows,), generator=seeded(rows))
-    return normal(rows, outputs, seed=rows, dtype=dtype)
+    y = normal(rows, outputs, seed=rows, dtype=dtype)
+    # Some are not asked for, but of no row all.
+    return torch.where(torch.eye(rows, outputs, dtype=torch.bool), torch.nan, y) if "partial" in name else y
 
 
 FIDELITIES: dict[str, Fidelity] = {

@@ -323,6 +323,7 @@ WRONG_USE = {
     "codes of a detector": ["fit", "t.csv", "--task", "detect", "--codes", "c.csv", "-o", "m"],
     "fidelity of a detector": ["fit", "t.csv", "--task", "detect", "--fidelity", "mixed", "-o", "m"],
     "target of a detector": ["fit", "t.csv", "--task", "detect", "--target", "city", "-o", "m"],
+    "code of an imputer": ["fit", "t.csv", "--task", "impute", "--code", "3", "-o", "m"],
     "a recipe's phase": ["fit", "t.csv", "--recipe", "bottleneck", "--dry-run"],
     **{
         f"setting {pair}": ["fit", "t.csv", "--set", pair, dry]
@@ -736,10 +737,33 @@ def test_strange_rows_from_end_to_end(run, tmp_path):
     assert run("fit", "t.csv", "--task", "detect", "--dry-run")[0] == 0
 
 
+def test_gaps_from_end_to_end(run, tmp_path):
+    messy(200).to_csv(tmp_path / "t.csv", index=False)
+    short = ("--epochs", 1, "--hidden", "8", "--quiet")
+    code, out, error = run("fit", "t.csv", "--task", "impute", "-o", "i", "--report", "page.html", *short)
+    assert (code, out) == (0, ""), error
+    assert "of the error stays" in Path("page.html").read_text("utf-8")
+    assert run("impute", "i", "t.csv", "-o", "full.csv") == (0, "", "")
+    given, found = pd.read_csv("t.csv"), pd.read_csv("full.csv")
+    assert list(found.columns) == list(given.columns)
+    assert not found.isna().any().any()
+    assert all((found[name] == given[name])[given[name].notna()].all() for name in given)
+    assert run("impute", "i", "t.csv", "-o", "s.csv", "--samples", 2)[0] == 0
+    assert not Path("s.csv").exists()
+    assert not pd.read_csv("s-1.csv").equals(pd.read_csv("s-2.csv"))
+    code, out, _ = run("evaluate", "i", "t.csv")
+    assert code == 0
+    assert "imputer" in out
+    assert run("info", "i")[0] == run("fit", "t.csv", "--task", "impute", "--dry-run")[0] == 0
+    code, _, error = run("score", "i", "t.csv", "-o", "x.csv")
+    assert code == 2
+    assert "is no detector. Fit one with --task detect" in error
+
+
 def test_only_a_detector_scores(run, model):
     code, _, error = run("score", "model", "t.csv", "-o", "s.csv")
     assert code == 2
-    assert "holds no detector. Fit one with --task detect" in error
+    assert "is no detector. Fit one with --task detect" in error
 
 
 def test_dry_run_shows_phases_widths_penalties_and_epochs(run):

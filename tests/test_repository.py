@@ -22,7 +22,8 @@ from layerwise.recipes import RECIPES
 from tests.architecture import ROOT
 from tests.randomness import global_random_state
 
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/recipes.md", "docs/how-to/anomalies.md"]
+HOW_TO = ["docs/how-to/anomalies.md", "docs/how-to/gaps.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/recipes.md", *HOW_TO]
 EXTRAS = ["report", "images", "search", "export", "track", "features", "peers", "dev", "all"]
 # Where somebody's own files lie; the pieces are put together here so that this file does not find itself.
 PERSONAL = re.compile(r"(?<![\w.~])/(?:" + "|".join(["home", "root", "Users", "work", "mnt"]) + r")/\w|\b[A-Z]:\\Users")
@@ -150,7 +151,7 @@ def test_the_example_among_the_recipes_runs() -> None:
     assert names["encoder"].model_.widths == (4, 16, 2)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "how-to" in page])
+@pytest.mark.parametrize("page", HOW_TO)
 def test_the_examples_of_a_how_to_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}

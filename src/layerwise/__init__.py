@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from layerwise.estimators import (
         RBM,
         AutoencoderDetector,
+        AutoencoderImputer,
         DeepAutoencoder,
         DeepBeliefNetwork,
         StackedClassifier,
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 __all__ = [
     "RBM",
     "AutoencoderDetector",
+    "AutoencoderImputer",
     "CheckpointError",
     "ConjugateGradient",
     "DeepAutoencoder",
@@ -82,6 +84,7 @@ _HOMES = {
     "estimators": (
         "RBM",
         "AutoencoderDetector",
+        "AutoencoderImputer",
         "DeepAutoencoder",
         "DeepBeliefNetwork",
         "StackedClassifier",

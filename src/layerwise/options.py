@@ -11,7 +11,13 @@ from typing import Any, Literal, final
 
 from layerwise.data import Schema, Table, read
 from layerwise.errors import InputError
-from layerwise.estimators import AutoencoderDetector, DeepAutoencoder, StackedClassifier, StackedRegressor
+from layerwise.estimators import (
+    AutoencoderDetector,
+    AutoencoderImputer,
+    DeepAutoencoder,
+    StackedClassifier,
+    StackedRegressor,
+)
 from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
 from layerwise.recipes import RECIPES, recipe_arguments
 from layerwise.training import Checkpoint, Recipe
@@ -26,13 +32,13 @@ __all__ = [
     "recipe_settings",
 ]
 
-Estimator = DeepAutoencoder | StackedClassifier | StackedRegressor | AutoencoderDetector
+Estimator = DeepAutoencoder | StackedClassifier | StackedRegressor | AutoencoderDetector | AutoencoderImputer
 PREDICTORS: dict[str, type[StackedClassifier] | type[StackedRegressor]] = {
     "classify": StackedClassifier,
     "regress": StackedRegressor,
 }
-TASKS = "reconstruct", *PREDICTORS, "detect"
-DEFAULTS = {"reconstruct": "default", "detect": "detection"}
+TASKS = "reconstruct", *PREDICTORS, "detect", "impute"
+DEFAULTS = {"reconstruct": "default", "detect": "detection", "impute": "imputation"}
 # A model of the command line says how good it is on rows that it has not seen.
 TEST_FRACTION = 0.1
 
@@ -107,17 +113,21 @@ class FitOptions:
                 recipe=self.recipe,
                 **common,
             )
-        if self.task == "detect":
-            return self._detector(common)
+        if self.task in ("detect", "impute"):
+            return self._of_rows(common)
         widths = (*(self._widths() or (256,) * 2), *([] if self.code is None else [self.code]))
         return PREDICTORS[self.task](
             widths, fidelity=self._fidelity(), recipe=self.recipe, test_fraction=TEST_FRACTION, **common
         )
 
-    def _detector(self, common: dict[str, Any]) -> AutoencoderDetector:
-        for name, value in (("--fidelity", self.fidelity != "auto"), ("--codes", self.codes is not None)):
-            if value:
-                raise InputError(f"{name} is not for --task detect; leave it out.")
+    def _of_rows(self, common: dict[str, Any]) -> AutoencoderDetector | AutoencoderImputer:
+        given = {"--fidelity": self.fidelity != "auto", "--codes": self.codes is not None}
+        given["--code"] = self.code is not None and self.task == "impute"
+        for name in filter(given.get, given):
+            raise InputError(f"{name} is not for --task {self.task}; leave it out.")
+        if self.task == "impute":
+            chosen = {"hidden_layer_sizes": self._widths()} if self._widths() else {}
+            return AutoencoderImputer(recipe=self.recipe, **{**common, **chosen})
         share: float | Literal["auto"] = "auto" if self.contamination is None else self.contamination
         widths: tuple[int, ...] | Literal["auto"] = self._widths() or "auto"
         return AutoencoderDetector(

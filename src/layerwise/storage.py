@@ -29,6 +29,8 @@ from layerwise.models import (
     DenseConfig,
     Detector,
     DetectorConfig,
+    Imputer,
+    ImputerConfig,
     Predictor,
     PredictorConfig,
     PrincipalComponents,
@@ -45,8 +47,8 @@ __all__ = [
     "write_model",
 ]
 
-Model = Dense | Predictor | Detector
-Config = DenseConfig | PredictorConfig | DetectorConfig
+Model = Dense | Predictor | Detector | Imputer
+Config = DenseConfig | PredictorConfig | DetectorConfig | ImputerConfig
 
 FORMAT = 1
 BASELINE = ("components", "center", "variances")
@@ -215,6 +217,8 @@ def model_card(saved: SavedModel) -> str:
     """A page of Markdown that tells what the model is and how good it is."""
     if isinstance(saved.model, Detector):
         told = _detector_card(saved)
+    elif isinstance(saved.model, Imputer):
+        told = _imputer_card(saved)
     else:
         told = _predictor_card(saved) if isinstance(saved.model, Predictor) else _autoencoder_card(saved)
     return "\n".join([*told, ""])
@@ -284,6 +288,17 @@ def _detector_card(saved: SavedModel) -> list[str]:
     ]
 
 
+def _imputer_card(saved: SavedModel) -> list[str]:
+    metrics = saved.metrics
+    figures = [f"Fitted to {metrics['rows']} rows of {metrics['features']} features.", ""] if metrics else []
+    return [
+        "# A Layerwise imputer",
+        "",
+        *figures,
+        "Use: `layerwise impute FOLDER DATA -o COMPLETE.csv`, or in Python `AutoencoderImputer.load(FOLDER)`.",
+    ]
+
+
 def _model(path: Path, config: Config, data: bytes) -> Model:
     # Before anything of the described size is made: the description must fit the file that is there.
     if config.least_bytes() > len(data):
@@ -304,6 +319,8 @@ def _made(config: Config) -> Model:
     """A model of the described shape, with arbitrary weights."""
     if isinstance(config, DetectorConfig):
         return Detector.from_config(config)
+    if isinstance(config, ImputerConfig):
+        return Imputer.from_config(config)
     return Dense.from_config(config) if isinstance(config, DenseConfig) else Predictor.from_config(config)
 
 

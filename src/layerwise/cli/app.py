@@ -34,6 +34,8 @@ Examples:
   layerwise predict classifier new.csv -o predictions.csv
   layerwise fit table.csv --task detect -o detector
   layerwise score detector new.csv -o scores.csv
+  layerwise fit table.csv --task impute -o imputer
+  layerwise impute imputer table.csv -o complete.csv
 """
 
 app = typer.Typer(

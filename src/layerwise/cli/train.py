@@ -25,7 +25,9 @@ def fit(
     ] = "auto",
     scaling: Annotated[str, typer.Option(help='"auto", "standard", "minmax" or "none".')] = "auto",
     fidelity: Annotated[str, typer.Option(help='"auto", "squared_error", "mixed" or "cross_entropy".')] = "auto",
-    task: Annotated[str, typer.Option(help='"reconstruct", "classify", "regress" or "detect".')] = "reconstruct",
+    task: Annotated[
+        str, typer.Option(help='"reconstruct", "classify", "regress", "detect" or "impute".')
+    ] = "reconstruct",
     target: Annotated[str | None, typer.Option(help="The column to predict; empty cells are unlabelled rows.")] = None,
     contamination: Annotated[
         float | None, typer.Option(help="Share of anomalies that detect flags; by default it decides.")

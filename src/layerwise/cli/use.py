@@ -7,7 +7,7 @@ import typer
 
 from layerwise.cli.app import Data, DataDir, Device, Json, Member, Model, Quiet, Verbose, app, out
 
-__all__ = ["evaluate", "predict", "reconstruct", "score", "transform"]
+__all__ = ["evaluate", "impute", "predict", "reconstruct", "score", "transform"]
 
 
 @app.command(epilog="Example: layerwise transform model table.csv -o codes.parquet")
@@ -87,6 +87,26 @@ def score(
     from layerwise.options import DataOptions
 
     commands.score(model, DataOptions(data, data_dir, member=member), output=output, causes=causes, device=device)
+
+
+@app.command(epilog="Example: layerwise impute imputer table.csv -o complete.csv")
+def impute(
+    model: Model,
+    data: Data,
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A file, or a folder for pictures.")],
+    samples: Annotated[int, typer.Option(min=0, help="So many files, each with other draws in the gaps.")] = 0,
+    data_dir: DataDir = None,
+    member: Member = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the rows of DATA with their gaps filled."""
+    from layerwise import commands
+    from layerwise.options import DataOptions
+
+    commands.impute(model, DataOptions(data, data_dir, member=member), output=output, samples=samples, device=device)
 
 
 @app.command(epilog="Example: layerwise evaluate model table.csv --json")

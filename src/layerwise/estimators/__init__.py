@@ -2,6 +2,7 @@
 
 from layerwise.estimators.belief import DeepBeliefNetwork
 from layerwise.estimators.detector import AutoencoderDetector
+from layerwise.estimators.imputer import AutoencoderImputer
 from layerwise.estimators.loading import load
 from layerwise.estimators.machine import RBM
 from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
@@ -10,6 +11,7 @@ from layerwise.estimators.transformer import DeepAutoencoder
 __all__ = [
     "RBM",
     "AutoencoderDetector",
+    "AutoencoderImputer",
     "DeepAutoencoder",
     "DeepBeliefNetwork",
     "StackedClassifier",

@@ -3,9 +3,10 @@
 import os
 
 from layerwise.estimators.detector import AutoencoderDetector
+from layerwise.estimators.imputer import AutoencoderImputer
 from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
 from layerwise.estimators.transformer import DeepAutoencoder
-from layerwise.models import Dense, Detector
+from layerwise.models import Dense, Detector, Imputer
 from layerwise.storage import load_model
 
 __all__ = ["load"]
@@ -13,7 +14,7 @@ __all__ = ["load"]
 
 def load(
     folder: str | os.PathLike[str], *, device: str = "auto"
-) -> DeepAutoencoder | StackedClassifier | StackedRegressor | AutoencoderDetector:
+) -> DeepAutoencoder | StackedClassifier | StackedRegressor | AutoencoderDetector | AutoencoderImputer:
     """The estimator that was saved, fitted as it was; nothing is unpickled.
 
     Raises:
@@ -24,5 +25,7 @@ def load(
         return DeepAutoencoder.load(folder, device=device)
     if isinstance(saved.model, Detector):
         return AutoencoderDetector.load(folder, device=device)
+    if isinstance(saved.model, Imputer):
+        return AutoencoderImputer.load(folder, device=device)
     classes = saved.settings.get("class") == StackedClassifier.__name__
     return (StackedClassifier if classes else StackedRegressor).load(folder, device=device)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.data import Numeric, Schema
-from layerwise.models import Detector, Predictor
+from layerwise.models import Detector, Imputer, Predictor
 from layerwise.report import ReportData
 from layerwise.storage import SavedModel
 
@@ -25,7 +25,8 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
         title: heading of the page.
         source: where the rows come from, in words.
     """
-    predicts, detects = isinstance(saved.model, Predictor), isinstance(saved.model, Detector)
+    model, metrics = saved.model, saved.metrics
+    predicts, detects, imputes = (isinstance(model, kind) for kind in (Predictor, Detector, Imputer))
     arrays = {name: tensor.numpy() for name, tensor in saved.examples.items()}
     examples: dict[str, Any] = {name: values for name, values in arrays.items() if name.startswith("rows.")}
     shape = _picture_shape(saved.schema)
@@ -36,8 +37,9 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
     return ReportData(
         title=title,
         source=source,
-        metrics={} if predicts or detects else saved.metrics,
-        prediction=saved.metrics if predicts else {},
+        metrics={} if predicts or detects or imputes else metrics,
+        prediction=metrics if predicts else {},
+        gaps=metrics if imputes else {},
         anomalies=_anomalies(saved, arrays, shape) if detects else {},
         history=saved.history,
         recipe=saved.recipe,

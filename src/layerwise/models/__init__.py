@@ -20,9 +20,10 @@ from layerwise.models.activations import (
 )
 from layerwise.models.base import Autoencoder, Pass, Stacked, Stochastic
 from layerwise.models.boltzmann import Chain, RestrictedBoltzmannMachine
-from layerwise.models.config import DenseConfig, DetectorConfig, PredictorConfig
+from layerwise.models.config import DenseConfig, DetectorConfig, ImputerConfig, PredictorConfig
 from layerwise.models.dense import Dense, Feedforward, Mirrored, Part
 from layerwise.models.detector import Detector, Judge, Strangeness
+from layerwise.models.imputer import FactorModel, Imputer, Posterior
 from layerwise.models.initializers import Gaussian, Glorot, He, Initializer, Orthogonal
 from layerwise.models.layers import (
     Bounds,
@@ -51,11 +52,14 @@ __all__ = [
     "DetectorConfig",
     "Dropout",
     "Embeddings",
+    "FactorModel",
     "Feedforward",
     "Gaussian",
     "GaussianUnits",
     "Glorot",
     "He",
+    "Imputer",
+    "ImputerConfig",
     "Initializer",
     "Inputs",
     "Judge",
@@ -67,6 +71,7 @@ __all__ = [
     "Orthogonal",
     "Part",
     "Pass",
+    "Posterior",
     "Predictor",
     "PredictorConfig",
     "PrincipalComponents",

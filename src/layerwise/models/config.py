@@ -5,7 +5,7 @@ from typing import final
 
 import pydantic
 
-__all__ = ["DenseConfig", "DetectorConfig", "PredictorConfig"]
+__all__ = ["DenseConfig", "DetectorConfig", "ImputerConfig", "PredictorConfig"]
 
 
 @final
@@ -73,3 +73,19 @@ class DetectorConfig(pydantic.BaseModel, extra="forbid", frozen=True):
     def least_bytes(self) -> int:
         """What the weights and the kept codes take at the least, in float32."""
         return sum(one.least_bytes() + 4 * self.references * one.code for one in self.autoencoders)
+
+
+@final
+class ImputerConfig(pydantic.BaseModel, extra="forbid", frozen=True):
+    """The arguments of an `Imputer`.
+
+    >>> ImputerConfig(factors=2, net=PredictorConfig(features=4, hidden=(3,), outputs=2)).least_bytes()
+    88
+    """
+
+    factors: pydantic.PositiveInt
+    net: PredictorConfig
+
+    def least_bytes(self) -> int:
+        """What the weights and the loadings take at the least, in float32."""
+        return self.net.least_bytes() + 4 * self.factors * self.net.outputs

@@ -18,8 +18,10 @@ from layerwise.penalties.fidelity import (
 )
 from layerwise.penalties.mixed import Discrete, MixedFidelity
 from layerwise.penalties.prediction import (
+    PartialError,
     PredictionError,
     SoftmaxCrossEntropy,
+    partial_error,
     prediction_error,
     softmax_cross_entropy,
 )
@@ -39,6 +41,7 @@ __all__ = [
     "KLSparsity",
     "Layers",
     "MixedFidelity",
+    "PartialError",
     "Penalty",
     "PredictionError",
     "ReverseCrossEntropy",
@@ -52,6 +55,7 @@ __all__ = [
     "contrastive_divergence",
     "cross_entropy",
     "is_crossed",
+    "partial_error",
     "prediction_error",
     "reverse_cross_entropy",
     "softmax_cross_entropy",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
@@ -12,7 +13,14 @@ from layerwise.errors import InputError
 from layerwise.models.base import Pass
 from layerwise.penalties.fidelity import Fidelity
 
-__all__ = ["PredictionError", "SoftmaxCrossEntropy", "prediction_error", "softmax_cross_entropy"]
+__all__ = [
+    "PartialError",
+    "PredictionError",
+    "SoftmaxCrossEntropy",
+    "partial_error",
+    "prediction_error",
+    "softmax_cross_entropy",
+]
 
 
 @final
@@ -81,6 +89,32 @@ class PredictionError(Fidelity):
         return (run.reconstruction - _wanted(target, self.name)).square().sum(1)
 
 
+@final
+@dataclass(frozen=True)
+class PartialError(Fidelity):
+    r"""The squared error of those predicted numbers that are asked for: sum over the outputs; NaN asks for nothing.
+
+    .. math:: \frac1n \sum_i \sum_{j: y_{ij} \text{ known}} (y_{ij} - \hat y_{ij})^2
+
+    >>> import torch
+    >>> row = torch.zeros(1, 2)
+    >>> partial_error(Pass(row, row, row, (), row), Batch(row, None, torch.tensor([[torch.nan, 2.0]])))
+    tensor(4.)
+    """
+
+    name = "partial_error"
+    supervised = True
+
+    def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
+        """The squared error of each row.
+
+        Raises:
+            InputError: for rows without numbers to predict.
+        """
+        y = _wanted(target, self.name)
+        return torch.where(y.isnan(), 0.0, run.reconstruction - y.nan_to_num()).square().sum(1)
+
+
 def _wanted(target: Batch, name: str) -> Tensor:
     if target.y is None:
         raise InputError(f"{name} needs rows with something to be predicted; give Targeted(rows, y).")
@@ -89,3 +123,4 @@ def _wanted(target: Batch, name: str) -> Tensor:
 
 softmax_cross_entropy = SoftmaxCrossEntropy()
 prediction_error = PredictionError()
+partial_error = PartialError()

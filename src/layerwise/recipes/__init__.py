@@ -5,6 +5,7 @@ from layerwise.recipes.arguments import is_number, is_whole, recipe_arguments
 from layerwise.recipes.authors import bengio2007, hinton2006, kramer1991, makhzani2013, rifai2011, vincent2010
 from layerwise.recipes.default import default, denoising_stack
 from layerwise.recipes.detection import detection
+from layerwise.recipes.imputation import imputation
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.stacked import end_to_end, fine_tuning, intermediate_fine_tuning, layerwise
 from layerwise.recipes.strategies import (
@@ -35,6 +36,7 @@ __all__ = [
     "fine_tuning",
     "free_bottleneck",
     "hinton2006",
+    "imputation",
     "intermediate_fine_tuning",
     "is_number",
     "is_whole",

@@ -9,6 +9,7 @@ from layerwise.models import Activation, Gaussian, Glorot, Layer, TopK, identity
 from layerwise.recipes.authors import bengio2007, hinton2006, kramer1991, makhzani2013, rifai2011, vincent2010
 from layerwise.recipes.default import default, denoising_stack
 from layerwise.recipes.detection import detection
+from layerwise.recipes.imputation import imputation
 from layerwise.recipes.named import intermediate_fine_tuning as intermediate_fine_tuning_by_name
 from layerwise.recipes.named import layerwise as layerwise_by_name
 from layerwise.recipes.stacked import end_to_end, intermediate_fine_tuning, layerwise
@@ -118,6 +119,7 @@ RECIPES: Mapping[str, Callable[..., Any]] = {
         default,
         denoising_stack,
         detection,
+        imputation,
         end_to_end,
         layerwise_by_name,
         intermediate_fine_tuning_by_name,

@@ -46,6 +46,7 @@ class ReportData:
         anomalies: of a detector: "metrics", the training "scores", and of the strangest rows "row" (its number),
             "score", "input", "expected", "observed" [r, f], "contributions" [r, columns]; for tables also "causes", r
             times for each column with features its name, its cell and the expected one.
+        gaps: as `metrics`, of an imputer.
 
     Raises:
         InputError: when codes are not two-dimensional, or errors or labels do not go with them.
@@ -68,6 +69,7 @@ class ReportData:
     environment: Mapping[str, str] = field(default_factory=dict)
     prediction: Mapping[str, Any] = field(default_factory=dict)
     anomalies: Mapping[str, Any] = field(default_factory=dict)
+    gaps: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 2:

@@ -18,6 +18,7 @@ from layerwise.report.sections import (
     comparison,
     environment,
     examples,
+    gaps,
     hardest,
     prediction,
     recipe,
@@ -31,6 +32,7 @@ __all__ = ["SECTIONS", "render", "write_report"]
 SECTIONS: tuple[Callable[[ReportData], Section | None], ...] = (
     prediction,
     anomalies,
+    gaps,
     summary,
     comparison,
     examples,

@@ -6,6 +6,7 @@ from layerwise.report.sections.code_map import code_map
 from layerwise.report.sections.comparison import comparison
 from layerwise.report.sections.environment import environment
 from layerwise.report.sections.examples import examples
+from layerwise.report.sections.gaps import gaps
 from layerwise.report.sections.hardest import hardest
 from layerwise.report.sections.prediction import prediction
 from layerwise.report.sections.recipe import recipe
@@ -19,6 +20,7 @@ __all__ = [
     "comparison",
     "environment",
     "examples",
+    "gaps",
     "hardest",
     "prediction",
     "recipe",

@@ -1,0 +1,23 @@
+"""What each verb of the command line does; all of it through the estimators."""
+
+from layerwise.commands.train import FitResult, dry_run, fit, phases
+from layerwise.commands.use import impute, predict, reconstruct, score, transform
+from layerwise.commands.view import evaluate, info, list_datasets, report
+from layerwise.commands.words import as_table
+
+__all__ = [
+    "FitResult",
+    "as_table",
+    "dry_run",
+    "evaluate",
+    "fit",
+    "impute",
+    "info",
+    "list_datasets",
+    "phases",
+    "predict",
+    "reconstruct",
+    "report",
+    "score",
+    "transform",
+]

@@ -1,0 +1,44 @@
+"""The rows that a verb works on, for the model that it has."""
+
+from layerwise.data import Table
+from layerwise.data.table import listing
+from layerwise.estimators import DeepAutoencoder, StackedClassifier, StackedRegressor
+from layerwise.options import PREDICTORS, DataOptions, Estimator, FitOptions
+
+__all__ = ["codes", "judged", "matching", "wanted"]
+
+
+def codes(estimator: DeepAutoencoder | StackedClassifier | StackedRegressor, table: Table) -> Table:
+    """The code of each row as a table."""
+    found = estimator.transform(table)
+    return Table.from_array(found, names=tuple(f"code{i}" for i in range(found.shape[1])))
+
+
+def wanted(options: FitOptions) -> Table:
+    """The rows to fit to, with targets where they are to be predicted."""
+    table = options.source.read()
+    if options.task in PREDICTORS and table.labels is None:
+        raise table.origin.error(
+            f"--task {options.task} needs the column to predict; there are {listing(table.names)}. Say which: --target."
+        )
+    return table
+
+
+def judged(estimator: Estimator, source: DataOptions) -> Table:
+    """The rows with the model's columns, and with targets where it predicts."""
+    table = matching(estimator, source)
+    if isinstance(estimator, StackedClassifier | StackedRegressor) and table.labels is None:
+        wanted = repr(estimator.metrics_["target"]) if "target" in estimator.metrics_ else "of the target"
+        raise table.origin.error(f"to judge, column {wanted} is needed; found columns {listing(table.names)}.")
+    return table
+
+
+def matching(estimator: Estimator, source: DataOptions) -> Table:
+    """The rows with the model's columns: what `fit` dropped or took as a label is no feature here either."""
+    table = source.read()
+    extra = [name for name in estimator.ignored_ if name in table.names]
+    target = estimator.metrics_.get("target")
+    if target in extra:
+        # A predictor is judged by it.
+        table, extra = table.with_label(target), [name for name in extra if name != target]
+    return table.drop(tuple(extra)) if extra else table

@@ -1,0 +1,108 @@
+"""Fit: train, judge, and write what was asked for."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from layerwise.commands.rows import codes, wanted
+from layerwise.commands.view import report
+from layerwise.commands.words import summary
+from layerwise.data import check_writable, write
+from layerwise.errors import InputError
+from layerwise.estimators import AutoencoderDetector, AutoencoderImputer, DeepAutoencoder
+from layerwise.files import check_file
+from layerwise.options import FitOptions
+from layerwise.report.words import describe as words
+from layerwise.storage import model_folder, write_model
+from layerwise.training import Block, Boltzmann, History, Upto, View, describe
+
+__all__ = ["FitResult", "dry_run", "fit", "phases"]
+
+logger = logging.getLogger(__name__)
+
+
+@final
+@dataclass(frozen=True)
+class FitResult:
+    """What `fit` has to tell; `signal` is the number of the one that ended it early, or 0."""
+
+    metrics: dict[str, Any]
+    summary: str
+    signal: int
+
+
+def dry_run(options: FitOptions) -> dict[str, Any]:
+    """The recipe that `fit` would run, and nothing else."""
+    table = wanted(options)
+    schema, model, recipe = options.estimator().plan(table)
+    # The layers before the head: the widths that the views speak of.
+    widths = model.widths[: 1 + len(model.encoder)]
+    rows = zip(recipe, describe(recipe), strict=True)
+    return {
+        "rows": len(table),
+        "features": schema.n_features,
+        "widths": model.widths,
+        "recipe": [{**plain, "widths": list(_trained(phase.view, widths))} for phase, plain in rows],
+    }
+
+
+def phases(plan: dict[str, Any]) -> list[dict[str, str]]:
+    """The phases of a dry run as rows of a table."""
+    return [
+        {
+            "phase": phase["name"],
+            "widths": "-".join(map(str, phase["widths"])),
+            "objective": _objective(phase),
+            "optimizer": words(phase["optimizer"]),
+            "epochs": str(phase["epochs"]),
+            "batch": str(phase["batch_size"]),
+        }
+        for phase in plan["recipe"]
+    ]
+
+
+def _objective(phase: dict[str, Any]) -> str:
+    penalties = phase["objective"]["penalties"].values()
+    asked = [words(phase["objective"]["fidelity"]), *(f"{words(one)} x {words(penalty)}" for one, penalty in penalties)]
+    corrupted = "" if phase["corruption"] is None else f", input: {words(phase['corruption'])}"
+    return " + ".join(asked) + corrupted
+
+
+def _trained(view: View, widths: Sequence[int]) -> Sequence[int]:
+    """The widths of the part that a view trains, from its input to its code."""
+    if isinstance(view, Block | Boltzmann):
+        return widths[view.index : view.index + 2]
+    return widths[: view.index + 2] if isinstance(view, Upto) else widths
+
+
+def fit(options: FitOptions) -> FitResult:
+    """Train, judge, and write the model folder, and the codes and the page where asked.
+
+    Raises:
+        InputError: for a missing output, one that would replace other things, or unusable data.
+        ResourceError: when the output cannot be written; found before training starts.
+    """
+    if options.output is None:
+        raise InputError("fit needs a place for the model: -o FOLDER.")
+    estimator = options.estimator()
+    for path in filter(None, (options.codes, options.report)):
+        check_file(path)
+    if options.codes is not None:
+        check_writable(options.codes)
+    with model_folder(options.output) as staging:
+        table = wanted(options)
+        history = History(staging / "history.jsonl")
+        estimator.fit(table, history=history, checkpoint=options.checkpoint)
+        estimator.ignored_ = (*options.source.drop, *([options.source.label] if options.source.label else []))
+        if options.source.label and not isinstance(estimator, DeepAutoencoder | AutoencoderImputer):
+            estimator.metrics_["target"] = options.source.label
+        write_model(staging, estimator.saved())
+    if options.codes is not None and not isinstance(estimator, AutoencoderDetector | AutoencoderImputer):
+        write(codes(estimator, table), options.codes)
+    if options.report is not None:
+        report(options.output, None, output=options.report, device=options.device)
+    if history.signal:
+        more = "" if options.checkpoint is None else " The same command goes on from here."
+        logger.warning("wrote %s with these weights.%s", options.output, more)
+    return FitResult(estimator.metrics_, summary(estimator.metrics_), history.signal)

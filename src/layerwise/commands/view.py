@@ -1,0 +1,47 @@
+"""The verbs that show what a model is worth, and what there is."""
+
+from pathlib import Path
+from typing import Any
+
+from layerwise.commands.rows import judged
+from layerwise.commands.words import summary
+from layerwise.data import datasets
+from layerwise.estimators import load
+from layerwise.options import DataOptions
+
+__all__ = ["evaluate", "info", "list_datasets", "report"]
+
+
+def evaluate(model: Path, source: DataOptions, *, device: str) -> tuple[dict[str, Any], str]:
+    """The figures of `fit` on the given rows, as values and in words."""
+    estimator = load(model, device=device)
+    metrics = estimator.evaluate(judged(estimator, source))
+    return metrics, summary(metrics)
+
+
+def report(model: Path, source: DataOptions | None, *, output: Path, device: str) -> None:
+    """Write the page, on the given rows or on those which `fit` held out."""
+    estimator = load(model, device=device)
+    estimator.report(output, None if source is None else judged(estimator, source), title=model.name)
+
+
+def info(model: Path) -> dict[str, Any]:
+    """What is in a model folder, in short."""
+    estimator = load(model, device="cpu")
+    kinds = [column.kind for column in estimator.schema_.columns]
+    keys = ["task", "rows", "held_out", "squared_error", "pca_squared_error", "ratio_to_pca", "verdict"]
+    keys += ["error", "majority_error", "linear_error", "r2", "linear_r2", "rmse"]
+    return {
+        "model": str(model),
+        "widths": estimator.model_.widths,
+        "parameters": sum(parameter.numel() for parameter in estimator.model_.parameters()),
+        "columns": {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
+        **{key: estimator.metrics_[key] for key in keys if estimator.metrics_.get(key) is not None},
+        "environment": estimator.environment_,
+    }
+
+
+def list_datasets() -> list[dict[str, Any]]:
+    """The data sets that go by a name."""
+    fields = ("name", "rows", "features", "licence", "origin")
+    return [{field: vars(entry)[field] for field in fields} for entry in datasets()]

@@ -1,0 +1,106 @@
+"""Figures as words and tables, for a terminal."""
+
+from typing import Any
+
+from rich.table import Table as RichTable
+
+from layerwise.terminal import visible
+
+__all__ = ["as_table", "summary"]
+
+
+def summary(metrics: dict[str, Any]) -> str:
+    """The figures in two or three lines.
+
+    Raises:
+        KeyError: for figures that are not those of `metrics_`.
+    """
+    tasks = {"detect": _anomalies, "impute": _gaps, "classify": _forecast, "regress": _forecast}
+    return tasks[metrics["task"]](metrics) if "task" in metrics else _comparison(metrics)
+
+
+def _gaps(metrics: dict[str, Any]) -> str:
+    hidden = {name: metrics[name] for name in ("mean", "linear", "network")}
+    left = f"{hidden['network'] / hidden['mean']:.1%} of it" if hidden["mean"] else "none"
+    return (
+        f"{metrics['missing']:.2%} of the cells of {metrics['rows']} rows are missing; squared error in hidden cells "
+        f"(sum over {metrics['features']} features, scaled units):\n"
+        f"  column means {hidden['mean']:.4g}   linear {hidden['linear']:.4g}   "
+        f"imputer {hidden['network']:.4g} ({left})"
+    )
+
+
+def _anomalies(metrics: dict[str, Any]) -> str:
+    rows, flagged = metrics["rows"], metrics["flagged"]
+    threshold = f"their scores are above {metrics['threshold']:.4g}"
+    told = f"{flagged} of {rows} rows are flagged ({flagged / rows:.2%}): {threshold}"
+    if "auroc" not in metrics:
+        return told
+    return (
+        f"{told}\n  {metrics['anomalies']} are labelled as anomalies, {metrics['anomalies_flagged']} of them flagged; "
+        f"area under the ROC curve {metrics['auroc']:.4f}, average precision {metrics['average_precision']:.4f}"
+    )
+
+
+def _forecast(metrics: dict[str, Any]) -> str:
+    rows = f"{metrics['rows']} {metrics['held_out'].removeprefix('rows ')}"
+    fitted = f" (fitted to {metrics['linear_rows']} rows)"
+    if metrics["task"] == "regress":
+        linear = "" if metrics["linear_r2"] is None else f"   ridge regression {metrics['linear_r2']:.4g}{fitted}"
+        r2 = "none for one row" if metrics["r2"] is None else f"{metrics['r2']:.4g}"
+        return f"on {rows}: root mean squared error {metrics['rmse']:.4g}\n  R2 of the net {r2}{linear}"
+    low, high = metrics["error_interval"]
+    linear = "" if metrics["linear_error"] is None else f"   logistic regression {metrics['linear_error']:.2%}{fitted}"
+    # Folders of the first versions do not say which class was the most frequent one.
+    usual = "unknown" if metrics["majority_error"] is None else f"{metrics['majority_error']:.2%}"
+    return (
+        f"error on {rows}, {len(metrics['classes'])} classes:\n"
+        f"  most frequent class {usual}{linear}\n"
+        f"  net {metrics['error']:.2%} (95 % interval {low:.2%} to {high:.2%})"
+    )
+
+
+def _comparison(metrics: dict[str, Any]) -> str:
+    size, ratio, interval = metrics["n_components"], metrics["ratio_to_pca"], metrics["ratio_interval"]
+    rows = metrics["held_out"].removeprefix("rows ")
+    words = {
+        "autoencoder": "the autoencoder is better",
+        "pca": "PCA is better: use PCA, or train longer or wider",
+        "tie": "no difference can be told" if interval else "too few rows to tell",
+    }
+    between = f" (95 % interval {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+    told = "PCA is exact here" if ratio is None else f"{ratio:.3f}{between}: {words[metrics['verdict']]}"
+    trust = metrics["trustworthiness"]
+    trusted = f"; trustworthiness {trust['autoencoder']:.3f}, PCA's {trust['pca']:.3f}" if "pca" in trust else ""
+    return "\n".join(
+        [
+            f"squared error on {metrics['rows']} {rows} (sum over {metrics['features']} features, scaled units):",
+            f"  column means {metrics['mean_squared_error']:.4g}   PCA-{size} {metrics['pca_squared_error']:.4g}"
+            f"   autoencoder-{size} {metrics['squared_error']:.4g}",
+            f"  autoencoder / PCA = {told}{trusted}",
+        ]
+    )
+
+
+def as_table(value: Any) -> RichTable:
+    """A list of rows, or named values, as a table for a terminal."""
+    table = RichTable(show_header=isinstance(value, list))
+    if isinstance(value, list):
+        for name in value[0] if value else []:
+            table.add_column(_cell(name), overflow="fold")
+        for row in value:
+            table.add_row(*(_cell(cell) for cell in row.values()))
+        return table
+    for name, cell in value.items():
+        table.add_row(_cell(name), _cell(cell))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{_cell(name)}: {_cell(item)}" for name, item in value.items())
+    if isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
+        return "\n\n".join(_cell(item) for item in value)
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(item) for item in value)
+    return f"{value:.6g}" if isinstance(value, float) else visible(str(value))

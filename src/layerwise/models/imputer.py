@@ -1,0 +1,174 @@
+"""Gaps filled by a factor model, and by a network that knows better where columns do not depend on them linearly."""
+
+from typing import NamedTuple, final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from layerwise.errors import InputError
+from layerwise.models.config import ImputerConfig
+from layerwise.models.predictor import Predictor
+
+__all__ = ["FactorModel", "Imputer", "Posterior"]
+
+
+class Posterior(NamedTuple):
+    """What the known cells of each row say about its factors: a normal distribution.
+
+    Attributes:
+        mean: of the factors.
+        scale: lower triangular; its product with a standard normal vector is the factors' deviation from the mean.
+    """
+
+    mean: Float[Tensor, "batch factors"]
+    scale: Float[Tensor, "batch factors factors"]
+
+
+@final
+class FactorModel(nn.Module):
+    r"""Rows as linear functions of a few normal factors, with noise: a linear autoencoder that knows what is missing.
+
+    .. math:: x = \mu + W z + e, \qquad z \sim N(0, I), \quad e_j \sim N(0, \psi_j); \qquad
+        \operatorname{Cov}[z | x_o]^{-1} = I + W_o^\top \Psi_o^{-1} W_o, \quad
+        E[z | x_o] = \operatorname{Cov}[z | x_o] W_o^\top \Psi_o^{-1} (x_o - \mu_o)
+
+    With as many factors as features it is any normal distribution whose least variance is that of the noise.
+
+    Source: Bartholomew, Knott & Moustaki 2011, "Latent variable models and factor analysis", section 3.3.
+
+    >>> model = FactorModel(2, 1)
+    >>> _ = model.loadings.fill_(1.0), model.noise.fill_(1.0)
+    >>> model(torch.tensor([[3.0, 0.0]]), torch.tensor([[True, False]]))
+    tensor([[3.0000, 1.5000]])
+    """
+
+    mean: Tensor
+    loadings: Tensor
+    noise: Tensor
+
+    def __init__(self, features: int, factors: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("loadings", torch.zeros(features, factors))
+        self.register_buffer("noise", torch.ones(features))
+
+    def forward(
+        self, x: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch features"]:
+        """The rows with what is to be expected in their unknown cells."""
+        return torch.where(observed, x, self.decode(self.posterior(x, observed).mean))
+
+    def posterior(self, x: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]) -> Posterior:
+        """The factors of each row."""
+        weights = observed.to(x.dtype) / self.noise
+        scaled = self.loadings.T * weights.unsqueeze(1)
+        precision = scaled @ self.loadings + torch.eye(self.loadings.shape[1], dtype=x.dtype, device=x.device)
+        root = torch.linalg.cholesky(precision)
+        mean = torch.cholesky_solve(scaled @ (x - self.mean).unsqueeze(2), root).squeeze(2)
+        # The inverse of the transposed root: its product with itself is the covariance.
+        unit = torch.eye(root.shape[1], dtype=x.dtype, device=x.device).expand_as(root)
+        return Posterior(mean, torch.linalg.solve_triangular(root.mT, unit, upper=True))
+
+    def decode(self, factors: Float[Tensor, "batch factors"]) -> Float[Tensor, "batch features"]:
+        """The expected row for some factors."""
+        return self.mean + factors @ self.loadings.T
+
+    def draw(
+        self,
+        x: Float[Tensor, "batch features"],
+        observed: Bool[Tensor, "batch features"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, "batch features"]:
+        """The rows with their unknown cells drawn from what the known ones leave possible."""
+        found = self.posterior(x, observed)
+        normal = torch.randn(found.mean.shape, generator=generator).to(x)
+        factors = found.mean + (found.scale @ normal.unsqueeze(2)).squeeze(2)
+        noise = torch.randn(x.shape, generator=generator).to(x) * self.noise.sqrt()
+        return torch.where(observed, x, self.decode(factors) + noise)
+
+    def deviation(
+        self, x: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch features"]:
+        """The standard deviation of each unknown cell; 0 for known ones."""
+        scale = self.posterior(x, observed).scale
+        variance = (self.loadings @ scale).square().sum(2) + self.noise
+        return variance.sqrt() * ~observed
+
+
+@final
+class Imputer(nn.Module):
+    """A factor model, and a network that adds to what it expects.
+
+    The network sees each row as the factor model fills it, and which cells were known; it starts silent.
+
+    Arguments:
+        factors: of the factor model.
+        net: from twice the features (filled cells, then 1 for known ones) to what is added to each feature.
+
+    Attributes:
+        spread: of each feature, by how much the deviations of the factor model are too small.
+
+    Raises:
+        InputError: for a network of other widths.
+    """
+
+    spread: Tensor
+
+    def __init__(self, factors: int, net: Predictor) -> None:
+        super().__init__()
+        features = net.outputs
+        if net.inputs.width != 2 * features:
+            raise InputError(
+                f"the network must have twice as many inputs as outputs; got {net.inputs.width} and {features}."
+            )
+        self.linear, self.net = FactorModel(features, factors), net
+        self.register_buffer("spread", torch.ones(features))
+
+    @property
+    def code(self) -> int:
+        """The width of the network's last layer."""
+        return self.net.code
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Of the network."""
+        return self.net.widths
+
+    def forward(
+        self, x: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch features"]:
+        """The completed rows; known cells stay as they are."""
+        filled = self.linear(x, observed)
+        return torch.where(observed, x, filled + self.added(filled, observed))
+
+    def added(
+        self, filled: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch features"]:
+        """What the network adds to each cell of rows that the factor model has filled."""
+        output: Tensor = self.net(torch.cat([filled, observed.to(filled.dtype)], 1)).reconstruction
+        return output
+
+    def draw(
+        self,
+        x: Float[Tensor, "batch features"],
+        observed: Bool[Tensor, "batch features"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, "batch features"]:
+        """The rows completed at random, as far as the known cells leave that open."""
+        filled = self.linear(x, observed)
+        away = self.linear.draw(x, observed, generator) - filled
+        return torch.where(observed, x, filled + self.added(filled, observed) + away * self.spread)
+
+    def config(self) -> ImputerConfig:
+        """The description from which `from_config` makes one of the same shape."""
+        return ImputerConfig(factors=self.linear.loadings.shape[1], net=self.net.config())
+
+    @classmethod
+    def from_config(cls, config: ImputerConfig) -> "Imputer":
+        """One of the described shape, with arbitrary weights.
+
+        Raises:
+            InputError: for an unknown activation or impossible widths.
+        """
+        return cls(config.factors, Predictor.from_config(config.net))

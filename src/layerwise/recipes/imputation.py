@@ -1,0 +1,50 @@
+"""The recipe of an imputer's network."""
+
+import math
+
+import torch
+
+from layerwise.optim import FirstOrder
+from layerwise.recipes.arguments import checked
+from layerwise.recipes.setting import Setting
+from layerwise.training import Cosine, Phase, Stop
+
+__all__ = ["imputation"]
+
+STEPS, LEAST_EPOCHS = 1500, 3
+
+
+@checked
+def imputation(
+    setting: Setting,
+    *,
+    epochs: int | None = None,
+    batch_size: int = 256,
+    lr: float = 2e-3,
+    weight_decay: float = 0.05,
+) -> list[Phase]:
+    """One phase of AdamW, which ends early where the network no longer helps.
+
+    Arguments:
+        setting: rows (each as often as it comes with other gaps), objective or goal.
+        epochs: by default enough for 1500 steps, and at least 3.
+        batch_size: rows of a batch.
+        lr: the largest rate of the cosine schedule.
+        weight_decay: of AdamW, a share of the rate.
+
+    >>> imputation(Setting(10_000))[0].epochs
+    38
+    """
+    enough = max(LEAST_EPOCHS, math.ceil(STEPS / math.ceil(setting.rows / batch_size)))
+    return [
+        Phase(
+            "train",
+            setting.end,
+            FirstOrder(torch.optim.AdamW, lr=lr, weight_decay=weight_decay, options={"fused": True}),
+            enough if epochs is None else epochs,
+            batch_size=batch_size,
+            schedule=Cosine(warmup=0.05),
+            stop=Stop(5),
+            average=0.99,
+        )
+    ]
