@@ -25,15 +25,20 @@ from layerwise.errors import ModelFileError
 from layerwise.files import atomic_folder
 from layerwise.manifest import Kind, read_sealed, seal
 from layerwise.models import (
+    Convolutional,
+    ConvolutionalConfig,
     Dense,
     DenseConfig,
     Detector,
     DetectorConfig,
     Imputer,
     ImputerConfig,
+    Network,
     Predictor,
     PredictorConfig,
     PrincipalComponents,
+    Residual,
+    ResidualConfig,
 )
 
 __all__ = [
@@ -47,8 +52,8 @@ __all__ = [
     "write_model",
 ]
 
-Model = Dense | Predictor | Detector | Imputer
-Config = DenseConfig | PredictorConfig | DetectorConfig | ImputerConfig
+Model = Network | Predictor | Detector | Imputer
+Config = DenseConfig | ConvolutionalConfig | ResidualConfig | PredictorConfig | DetectorConfig | ImputerConfig
 
 FORMAT = 1
 BASELINE = ("components", "center", "variances")
@@ -178,7 +183,7 @@ def load_model(folder: str | os.PathLike[str]) -> SavedModel:
         schema = Schema.from_json(json.loads(content["schema.json"]))
         model = _model(path, config.model, content["model.safetensors"])
         code, features = model.code, schema.n_features
-        shapes = ((code, features), (features,), (code,)) if isinstance(model, Dense) else ()
+        shapes = ((code, features), (features,), (code,)) if isinstance(model, Network) else ()
         baseline = _tensors(content["baseline.safetensors"], dict(zip(BASELINE, shapes, strict=False)))
         components = PrincipalComponents(*(baseline[name] for name in BASELINE)) if baseline else None
         return SavedModel(
@@ -317,11 +322,19 @@ def _model(path: Path, config: Config, data: bytes) -> Model:
 
 def _made(config: Config) -> Model:
     """A model of the described shape, with arbitrary weights."""
-    if isinstance(config, DetectorConfig):
-        return Detector.from_config(config)
-    if isinstance(config, ImputerConfig):
-        return Imputer.from_config(config)
-    return Dense.from_config(config) if isinstance(config, DenseConfig) else Predictor.from_config(config)
+    match config:
+        case ConvolutionalConfig():
+            return Convolutional.from_config(config)
+        case ResidualConfig():
+            return Residual.from_config(config)
+        case DetectorConfig():
+            return Detector.from_config(config)
+        case ImputerConfig():
+            return Imputer.from_config(config)
+        case PredictorConfig():
+            return Predictor.from_config(config)
+        case DenseConfig():
+            return Dense.from_config(config)
 
 
 def _example_shapes(code: int, features: int) -> dict[str, tuple[int | None, ...]]:

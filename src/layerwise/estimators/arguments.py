@@ -52,8 +52,10 @@ def named(recipe: Any) -> Any:
 
 
 def _widths(value: object) -> bool:
-    return value == "auto" or (
-        isinstance(value, Sequence) and not isinstance(value, str) and all(is_whole(width) for width in value)
+    return (
+        value == "auto"
+        or callable(value)
+        or (isinstance(value, Sequence) and not isinstance(value, str) and all(is_whole(width) for width in value))
     )
 
 
@@ -90,7 +92,10 @@ _COUNT = _or_none(is_whole, "a whole number from 1 on")
 _SHARE: Rule = (lambda value: is_number(value) and 0 <= value < 1, "a number from 0 on and below 1")
 _RULES: dict[str, Rule] = {
     "n_components": _COUNT,
-    "hidden_layer_sizes": (_widths, "'auto' or a sequence of whole numbers from 1 on"),
+    "hidden_layer_sizes": (
+        _widths,
+        "'auto', a sequence of whole numbers from 1 on, or for pictures a function that makes the model",
+    ),
     "layer": _or_none(lambda value: isinstance(value, Layer), "a layerwise.models.Layer"),
     "code_activation": (
         lambda value: value == "auto" or callable(value),

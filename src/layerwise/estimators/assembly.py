@@ -1,5 +1,6 @@
 """From an estimator's arguments to a model and a recipe for the data at hand."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
@@ -8,17 +9,19 @@ import torch
 
 from layerwise.data import Binary, Categorical, Numeric, Rows, Schema
 from layerwise.errors import InputError
-from layerwise.models import Activation, Dense, Inputs, Layer, PrincipalComponents, identity, sigmoid
+from layerwise.models import Activation, Dense, Inputs, Layer, Network, PrincipalComponents, identity, sigmoid
 from layerwise.penalties import Fidelity, Penalty, clipped_squared_error, cross_entropy, is_crossed
 from layerwise.recipes import Architecture
 from layerwise.training import Objective, Schedule
 
-__all__ = ["Plan", "prepare"]
+__all__ = ["Maker", "Plan", "prepare"]
 
 BOUND_SHARE = 0.01
 CHUNK = 1024
 FEW_ROWS = 1000
 DROPOUT = 0.3
+
+Maker = Callable[[tuple[int, ...]], Network]
 
 
 @final
@@ -28,7 +31,8 @@ class Plan:
 
     Arguments:
         code: size of the code; None is a third of the columns that vary (of the pixels), at least 2.
-        hidden: widths of the encoder's hidden layers; "auto" is two of 256.
+        hidden: widths of the encoder's hidden layers; "auto" is two of 256. Or what makes the model of pictures from
+            their shape.
         layer: how hidden layers are made; None is `Layer()`, with dropout of 0.3 for fewer than 1000 rows.
         linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights and recipes by layers.
         fidelity: a fidelity, or a function that makes one for a schema, like `MixedFidelity.of`; None is the squared
@@ -40,7 +44,7 @@ class Plan:
     """
 
     code: int | None = None
-    hidden: Sequence[int] | Literal["auto"] = "auto"
+    hidden: Sequence[int] | Literal["auto"] | Maker = "auto"
     layer: Layer | None = None
     linear_path: bool | Literal["auto"] = "auto"
     fidelity: Fidelity | Callable[[Schema], Fidelity] | None = None
@@ -48,8 +52,36 @@ class Plan:
     code_activation: Activation | Literal["auto"] = "auto"
     architecture: Architecture = Architecture()
 
-    def model(self, schema: Schema, *, rows: int, seed: int) -> Dense:
+    def model(self, schema: Schema, *, rows: int, seed: int) -> Network:
         """A fresh model for a schema's features and a number of training rows.
+
+        Raises:
+            InputError: for a code that does not fit, or a network of pictures for a table.
+        """
+        return self._made(schema, self.hidden) if callable(self.hidden) else self.dense(schema, rows=rows, seed=seed)
+
+    def _made(self, schema: Schema, network: Maker) -> Network:
+        if schema.pixels is None:
+            raise InputError("a function for hidden_layer_sizes is for pictures; these rows are a table. Give widths.")
+        shape = schema.pixels.shape
+        side = math.isqrt(shape[0])
+        if len(shape) == 1:
+            if side * side != shape[0]:
+                raise InputError(
+                    f"the function for hidden_layer_sizes needs the shape of the pictures; found rows of {shape[0]} "
+                    "pixels. Give an array of shape (rows, height, width) to layerwise.data.read."
+                )
+            shape = (side, side)
+        model = network(shape)
+        if not isinstance(model, Network) or model.widths[0] != schema.n_features:
+            raise InputError(
+                f"the function for hidden_layer_sizes must make a model of {schema.n_features} pixels from the shape "
+                f"{shape}; got {type(model).__name__}. Use functools.partial(Residual, code=30), for instance."
+            )
+        return model
+
+    def dense(self, schema: Schema, *, rows: int, seed: int) -> Dense:
+        """A fresh model of dense layers.
 
         Raises:
             InputError: for a code that does not fit.
@@ -80,7 +112,9 @@ class Plan:
         Raises:
             InputError: for a code that does not fit.
         """
-        hidden = (256, 256) if self.hidden == "auto" else tuple(int(width) for width in self.hidden)
+        if callable(self.hidden):
+            return self._made(schema, self.hidden).widths
+        hidden = (256, 256) if isinstance(self.hidden, str) else tuple(int(width) for width in self.hidden)
         return (schema.n_features, *hidden, self.code_size(schema))
 
     def code_size(self, schema: Schema) -> int:
@@ -148,8 +182,10 @@ def _embeddings(schema: Schema) -> tuple[tuple[int, int, int], ...]:
     )
 
 
-def prepare(model: Dense, rows: Rows) -> None:
+def prepare(model: Network, rows: Rows) -> None:
     """Start a fresh model from the training rows: PCA in its linear path, bounds at floors and ceilings."""
+    if not isinstance(model, Dense):
+        return
     if model.bounds is not None:
         model.bounds.set(*_floors_and_ceilings(rows))
     if model.linear_path is None:

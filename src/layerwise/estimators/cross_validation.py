@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from layerwise.data import Rows
-from layerwise.models import Dense
+from layerwise.models import Network
 from layerwise.runtime import Runtime
 from layerwise.training import (
     Checkpoint,
@@ -97,8 +97,8 @@ class Folds:
 
 
 def choose_epochs(
-    make: Callable[[Rows], Dense], rows: Rows, recipe: Callable[[int], Recipe], run: Run
-) -> tuple[list[int], Dense | None]:
+    make: Callable[[Rows], Network], rows: Rows, recipe: Callable[[int], Recipe], run: Run
+) -> tuple[list[int], Network | None]:
     """Train on all rows but one fold, for each fold, and see after how many epochs the left-out rows are best.
 
     With few rows a single validation split is decided by chance, and keeps rows from training; the folds together
@@ -116,7 +116,7 @@ def choose_epochs(
     """
     order = torch.arange(len(rows))
     curves: list[list[list[float]]] = []
-    best: tuple[float, Dense] | None = None
+    best: tuple[float, Network] | None = None
     for fold in range(run.folds):
         training, validation = (
             rows.take(order[part]) for part in (order % run.folds != fold, order % run.folds == fold)

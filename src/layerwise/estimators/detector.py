@@ -245,7 +245,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         schema = Schema.fit(table, scaling=self.scaling)
         rows = schema.encode(table, told=set())
         recipe = self._recipe(schema, math.ceil(len(rows) * (1 - self.trim)))
-        model = self._plan(self.n_components).model(schema, rows=len(rows), seed=seed)
+        model = self._plan(self.n_components).dense(schema, rows=len(rows), seed=seed)
         check(model, rows, recipe=recipe, runtime=Runtime(self.device, self.precision))
         return schema, model, recipe
 
@@ -345,7 +345,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         return [min(schema.n_features, max(1, round(first * STRIDE**number))) for number in range(self.n_members)]
 
     def _fresh(self, schema: Schema, seed: int, code: int, rows: Rows) -> Dense:
-        model = self._plan(code).model(schema, rows=len(rows), seed=seed)
+        model = self._plan(code).dense(schema, rows=len(rows), seed=seed)
         prepare(model, rows)
         return model
 

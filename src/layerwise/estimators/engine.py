@@ -12,7 +12,7 @@ from torch import Tensor
 from layerwise.data import Rows, Schema
 from layerwise.diagnostics import Comparison, compare, passes, unit_activity
 from layerwise.estimators.cross_validation import EndAfter, Run, choose_epochs
-from layerwise.models import Dense, PrincipalComponents
+from layerwise.models import Network, PrincipalComponents
 from layerwise.training import History, Recipe, fit
 
 __all__ = ["Trained", "judge", "train"]
@@ -27,7 +27,7 @@ FEW_ROWS = 5
 class Trained:
     """A model, the PCA it is compared with, its history, and the comparison with examples from the judging rows."""
 
-    model: Dense
+    model: Network
     components: PrincipalComponents
     recipe: Recipe
     history: History
@@ -36,7 +36,7 @@ class Trained:
 
 
 def train(
-    make: Callable[[Rows], Dense],
+    make: Callable[[Rows], Network],
     recipe: Callable[[int], Recipe],
     *,
     schema: Schema,
@@ -80,7 +80,7 @@ def train(
 
 
 def judge(
-    model: Dense, components: PrincipalComponents, rows: Rows, *, schema: Schema, what: str
+    model: Network, components: PrincipalComponents, rows: Rows, *, schema: Schema, what: str
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The figures of a model on some rows beside PCA's, and examples for the report."""
     metrics = _metrics(compare(model, rows, components=components), schema, held_out=what)
@@ -121,7 +121,7 @@ def _metrics(comparison: Comparison, schema: Schema, *, held_out: str) -> dict[s
     return metrics
 
 
-def _examples(model: Dense, components: PrincipalComponents, sample: Rows) -> dict[str, Tensor]:
+def _examples(model: Network, components: PrincipalComponents, sample: Rows) -> dict[str, Tensor]:
     """What the report shows of some rows: their codes and errors, and 12 of them from the best to the worst."""
     codes, errors = [], []
     for batch, run in passes(model, sample):

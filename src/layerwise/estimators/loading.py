@@ -6,7 +6,7 @@ from layerwise.estimators.detector import AutoencoderDetector
 from layerwise.estimators.imputer import AutoencoderImputer
 from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
 from layerwise.estimators.transformer import DeepAutoencoder
-from layerwise.models import Dense, Detector, Imputer
+from layerwise.models import Detector, Imputer, Network
 from layerwise.storage import load_model
 
 __all__ = ["load"]
@@ -21,7 +21,7 @@ def load(
         ModelFileError: when the folder is missing, damaged, changed or newer.
     """
     saved = load_model(folder)
-    if isinstance(saved.model, Dense):
+    if isinstance(saved.model, Network):
         return DeepAutoencoder.load(folder, device=device)
     if isinstance(saved.model, Detector):
         return AutoencoderDetector.load(folder, device=device)

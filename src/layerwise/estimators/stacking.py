@@ -326,7 +326,7 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
 
     def _models(self, schema: Schema, target: Target, rows: int, seed: int) -> tuple[Dense, Predictor]:
         plan = self._plan()
-        autoencoder = plan.model(schema, rows=rows, seed=seed)
+        autoencoder = plan.dense(schema, rows=rows, seed=seed)
         # What trains a layer may be tied; the whole has no mirror.
         layer = replace(autoencoder.layer, dropout=self.dropout, tied=False)
         predictor = Predictor(

@@ -19,14 +19,14 @@ from layerwise.data import Rows, Schema, Table
 from layerwise.diagnostics import passes
 from layerwise.errors import InputError, ModelFileError
 from layerwise.estimators.arguments import check_arguments, named
-from layerwise.estimators.assembly import Plan, prepare
+from layerwise.estimators.assembly import Maker, Plan, prepare
 from layerwise.estimators.base import RowsEstimator
 from layerwise.estimators.cross_validation import Run
 from layerwise.estimators.engine import judge, train
 from layerwise.estimators.frames import like
 from layerwise.estimators.page import report_data
 from layerwise.estimators.split import Split, divide, parts_of, schema_of
-from layerwise.models import Activation, Dense, Layer, PrincipalComponents
+from layerwise.models import Activation, Dense, Layer, Network, PrincipalComponents
 from layerwise.penalties import Fidelity, Penalty
 from layerwise.recipes import Setting, architecture, default
 from layerwise.report import write_report
@@ -60,7 +60,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
 
     Arguments:
         n_components: size of the code; None is a third of the columns (of the pixels of a picture), at least 2.
-        hidden_layer_sizes: widths from the input to the code, mirrored in the decoder; "auto" is (256, 256).
+        hidden_layer_sizes: widths from the input to the code, mirrored in the decoder; "auto" is (256, 256). For
+            pictures also a function of their shape that makes the model, as `partial(Residual, code=30)`.
         layer: activation, initializer, normalization, dropout and tying; None is the recipe's (sigmoid units for the
             classical ones), else `Layer()`, with a dropout of 0.3 for fewer than 1000 rows.
         code_activation: of the code; "auto" is the recipe's, else linear.
@@ -85,7 +86,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
         verbose: 1 shows progress on standard error.
 
     Attributes:
-        model_: the trained `Dense` module.
+        model_: the trained module.
         schema_: how columns become features, and back.
         history_: what happened in training.
         metrics_: the comparison with PCA on held-out rows.
@@ -111,7 +112,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
         self,
         n_components: int | None = None,
         *,
-        hidden_layer_sizes: Sequence[int] | Literal["auto"] = "auto",
+        hidden_layer_sizes: Sequence[int] | Literal["auto"] | Maker = "auto",
         layer: Layer | None = None,
         code_activation: Activation | Literal["auto"] = "auto",
         linear_path: bool | Literal["auto"] = "auto",
@@ -184,7 +185,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
         if going_on:
             self._check_same_shape(schema)
 
-        def make(rows: Rows) -> Dense:
+        def make(rows: Rows) -> Network:
             return self.model_ if going_on else self._fresh(schema, rows, seed=seed)
 
         with ExitStack() as stack:
@@ -296,7 +297,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
         rows = self._rows(X)
         return judge(self.model_, self.components_, rows, schema=self.schema_, what="given rows")[0]
 
-    def plan(self, X: Any) -> tuple[Schema, Dense, Recipe]:
+    def plan(self, X: Any) -> tuple[Schema, Network, Recipe]:
         """What `fit` would make of these rows: the schema, the untrained model and the phases."""
         check_arguments(self.get_params(deep=False))
         table, seed = self._table(X, reset=True), self._seed()
@@ -361,9 +362,11 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
             ModelFileError: when the folder is missing, damaged, changed or newer.
         """
         saved = load_model(folder)
-        if not isinstance(saved.model, Dense) or saved.components is None:
+        if not isinstance(saved.model, Network) or saved.components is None:
             raise ModelFileError(f"{folder}: must hold an autoencoder; found another model.")
-        estimator = cls(saved.model.code, hidden_layer_sizes=saved.model.hidden, device=device)
+        estimator = cls(saved.model.code, device=device)
+        if isinstance(saved.model, Dense):
+            estimator.hidden_layer_sizes = saved.model.hidden
         estimator._take(saved.schema, saved.model.to(Runtime(device, "float32").torch_device), set())
         estimator.components_, estimator.metrics_ = saved.components, saved.metrics
         estimator.history_, estimator.examples_ = History(), saved.examples
@@ -385,13 +388,13 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
     def _n_features_out(self) -> int:
         return self.model_.code
 
-    def _take(self, schema: Schema, model: Dense, told: set[str]) -> None:
+    def _take(self, schema: Schema, model: Network, told: set[str]) -> None:
         self.schema_, self.model_, self._told = schema, model, told
         self.environment_ = environment()
         self.ignored_: tuple[str, ...] = ()
         self.partial_fits_ = 0
 
-    def _fresh(self, schema: Schema, rows: Rows, *, seed: int) -> Dense:
+    def _fresh(self, schema: Schema, rows: Rows, *, seed: int) -> Network:
         model = self._plan().model(schema, rows=len(rows), seed=seed)
         prepare(model, rows)
         return model

@@ -20,7 +20,15 @@ from layerwise.models.activations import (
 )
 from layerwise.models.base import Autoencoder, Pass, Stacked, Stochastic
 from layerwise.models.boltzmann import Chain, RestrictedBoltzmannMachine
-from layerwise.models.config import DenseConfig, DetectorConfig, ImputerConfig, PredictorConfig
+from layerwise.models.config import (
+    ConvolutionalConfig,
+    DenseConfig,
+    DetectorConfig,
+    ImputerConfig,
+    PredictorConfig,
+    ResidualConfig,
+)
+from layerwise.models.convolutional import Convolutional, PictureAutoencoder, Residual
 from layerwise.models.dense import Dense, Feedforward, Mirrored, Part
 from layerwise.models.detector import Detector, Judge, Strangeness
 from layerwise.models.imputer import FactorModel, Imputer, Posterior
@@ -35,6 +43,7 @@ from layerwise.models.layers import (
     LinearPath,
     Normalization,
 )
+from layerwise.models.networks import Network
 from layerwise.models.predictor import Predictor
 from layerwise.models.principal_components import PrincipalComponents
 from layerwise.models.units import BernoulliUnits, GaussianUnits, RectifiedUnits, Units, units_of
@@ -45,6 +54,8 @@ __all__ = [
     "BernoulliUnits",
     "Bounds",
     "Chain",
+    "Convolutional",
+    "ConvolutionalConfig",
     "Dense",
     "DenseConfig",
     "DenseLayer",
@@ -67,15 +78,19 @@ __all__ = [
     "LinearPath",
     "Maxout",
     "Mirrored",
+    "Network",
     "Normalization",
     "Orthogonal",
     "Part",
     "Pass",
+    "PictureAutoencoder",
     "Posterior",
     "Predictor",
     "PredictorConfig",
     "PrincipalComponents",
     "RectifiedUnits",
+    "Residual",
+    "ResidualConfig",
     "RestrictedBoltzmannMachine",
     "Stacked",
     "Stochastic",

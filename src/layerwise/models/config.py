@@ -5,7 +5,14 @@ from typing import final
 
 import pydantic
 
-__all__ = ["DenseConfig", "DetectorConfig", "ImputerConfig", "PredictorConfig"]
+__all__ = [
+    "ConvolutionalConfig",
+    "DenseConfig",
+    "DetectorConfig",
+    "ImputerConfig",
+    "PredictorConfig",
+    "ResidualConfig",
+]
 
 
 @final
@@ -89,3 +96,42 @@ class ImputerConfig(pydantic.BaseModel, extra="forbid", frozen=True):
     def least_bytes(self) -> int:
         """What the weights and the loadings take at the least, in float32."""
         return self.net.least_bytes() + 4 * self.factors * self.net.outputs
+
+
+@final
+class ConvolutionalConfig(pydantic.BaseModel, extra="forbid", frozen=True):
+    """The arguments of `Convolutional` without its first weights.
+
+    >>> ConvolutionalConfig(shape=(28, 28, 1), channels=(16, 8)).least_bytes()
+    5184
+    """
+
+    shape: tuple[pydantic.PositiveInt, pydantic.PositiveInt, pydantic.PositiveInt]
+    channels: tuple[pydantic.PositiveInt, ...] = pydantic.Field(min_length=1)
+    activation: str = "relu"
+    output: str = "identity"
+
+    def least_bytes(self) -> int:
+        """What the weights take at the least, in float32: those of the encoder."""
+        return 4 * 9 * sum(a * b for a, b in pairwise((self.shape[2], *self.channels)))
+
+
+@final
+class ResidualConfig(pydantic.BaseModel, extra="forbid", frozen=True):
+    """The arguments of `Residual` without its first weights.
+
+    >>> ResidualConfig(shape=(28, 28, 1), channels=(16,), code=2).least_bytes()
+    1152
+    """
+
+    shape: tuple[pydantic.PositiveInt, pydantic.PositiveInt, pydantic.PositiveInt]
+    channels: tuple[pydantic.PositiveInt, ...] = pydantic.Field(min_length=1)
+    code: pydantic.PositiveInt
+    blocks: int = pydantic.Field(1, ge=0)
+    activation: str = "silu"
+    output: str = "identity"
+
+    def least_bytes(self) -> int:
+        """What the weights take at the least, in float32: those of the encoder's strided convolutions and the code."""
+        strided = 16 * sum(a * b for a, b in pairwise((self.shape[2], *self.channels)))
+        return 4 * (strided + self.code * self.channels[-1])
