@@ -71,7 +71,7 @@ def denoising(masking: float, epochs: int) -> Shallow:
 
 
 WAYS = {
-    "mnist": Way(denoising(0.25, 10), 80),
+    "mnist": Way(denoising(0.25, 10), 50),
     "mnist-basic": Way(denoising(0.1, 20), 150),
     "mnist-rot": Way(denoising(0.25, 20), 200),
     # Where all pixels are noise but a few, machines find the strokes and denoising layers do not.

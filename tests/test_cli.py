@@ -195,6 +195,18 @@ def test_settings_from_a_file(run, tmp_path):
         assert json.loads(out)["recipe"][0]["optimizer"]["lr"] == lr
 
 
+@pytest.mark.parametrize("network", ["residual", "convolutional"])
+def test_a_network_of_convolutions(run, network):
+    np.save("p.npy", np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8))
+    code = ("--code", 3) if network == "residual" else ()
+    words = ("fit", "p.npy", "--hidden", network, "--fidelity", "cross_entropy", *code, "--epochs", 1)
+    assert run(*words, "--dry-run")[0] == 0
+    assert run(*words, "-o", "m", "--quiet")[0] == 0
+    assert run("reconstruct", "m", "p.npy", "-o", "back.npy")[0] == 0
+    assert np.load("back.npy").shape == (40, 8, 8)
+    assert run("evaluate", "m", "p.npy")[0] == 0
+
+
 def test_pictures_from_a_folder(run, tmp_path):
     draw = np.random.default_rng(0)
     Path("pictures").mkdir()
@@ -309,6 +321,8 @@ WRONG_USE = {
     "report folder": ["fit", "t.csv", "--report", ".", "-o", "m"],
     "folder with other things": ["fit", "t.csv", "-o", "."],
     "file for a folder": ["fit", "t.csv", "-o", "t.csv"],
+    "convolutions of a table": ["fit", "t.csv", "--hidden", "residual", "-o", "m"],
+    "code of pooling": ["fit", "t.csv", "--hidden", "convolutional", "--code", "3", "-o", "m"],
     "unknown task": ["fit", "t.csv", "--task", "guess", "--target", "city", "-o", "m"],
     "unknown recipe": ["fit", "t.csv", "--recipe", "hinton2007", "-o", "m"],
     "target without a task": ["fit", "t.csv", "--target", "city", "-o", "m"],

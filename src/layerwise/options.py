@@ -18,6 +18,7 @@ from layerwise.estimators import (
     StackedClassifier,
     StackedRegressor,
 )
+from layerwise.models import Convolutional, Network, Residual, identity, sigmoid
 from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
 from layerwise.recipes import RECIPES, recipe_arguments
 from layerwise.training import Checkpoint, Recipe
@@ -41,6 +42,7 @@ TASKS = "reconstruct", *PREDICTORS, "detect", "impute"
 DEFAULTS = {"reconstruct": "default", "detect": "detection", "impute": "imputation"}
 # A model of the command line says how good it is on rows that it has not seen.
 TEST_FRACTION = 0.1
+PICTURE_CODE = 30
 
 
 @final
@@ -108,7 +110,7 @@ class FitOptions:
         if self.task == "reconstruct":
             return DeepAutoencoder(
                 self.code,
-                hidden_layer_sizes=self._widths() or "auto",
+                hidden_layer_sizes=self._network() or self._widths() or "auto",
                 fidelity=self._fidelity(),
                 recipe=self.recipe,
                 **common,
@@ -134,13 +136,27 @@ class FitOptions:
             self.code, hidden_layer_sizes=widths, contamination=share, recipe=self.recipe, **common
         )
 
+    def _network(self) -> Callable[..., Network] | None:
+        """A network of convolutions, where one is asked for."""
+        output = sigmoid if self.fidelity == "cross_entropy" else identity
+        if self.hidden == "residual":
+            return partial(Residual, code=self.code or PICTURE_CODE, output=output)
+        if self.hidden == "convolutional":
+            if self.code is not None:
+                raise InputError("--hidden convolutional has the code that its pooling leaves; leave --code out.")
+            return partial(Convolutional, output=output)
+        return None
+
     def _widths(self) -> tuple[int, ...]:
         """The widths that were asked for; none where they are left to the estimator."""
         if self.hidden == "auto":
             return ()
         parts = [part for part in self.hidden.split(",") if part.strip()]
         if not parts or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-            raise InputError(f"--hidden must be whole numbers like 1000,500,250; got {self.hidden!r}.")
+            raise InputError(
+                "--hidden must be whole numbers like 1000,500,250, or to reconstruct pictures residual or "
+                f"convolutional; got {self.hidden!r}."
+            )
         return tuple(int(part) for part in parts)
 
     def _fidelity(self) -> Fidelity | Callable[[Schema], Fidelity] | None:

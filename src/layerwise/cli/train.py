@@ -21,7 +21,11 @@ def fit(
     ] = None,
     hidden: Annotated[
         str,
-        typer.Option("--hidden", "--hidden-layer-sizes", help="Widths from input to code, like 1000,500,250."),
+        typer.Option(
+            "--hidden",
+            "--hidden-layer-sizes",
+            help="Widths like 1000,500,250; for pictures also residual or convolutional.",
+        ),
     ] = "auto",
     scaling: Annotated[str, typer.Option(help='"auto", "standard", "minmax" or "none".')] = "auto",
     fidelity: Annotated[str, typer.Option(help='"auto", "squared_error", "mixed" or "cross_entropy".')] = "auto",

@@ -12,6 +12,7 @@ from layerwise.data import check_writable, write
 from layerwise.errors import InputError
 from layerwise.estimators import AutoencoderDetector, AutoencoderImputer, DeepAutoencoder
 from layerwise.files import check_file
+from layerwise.models import Predictor
 from layerwise.options import FitOptions
 from layerwise.report.words import describe as words
 from layerwise.storage import model_folder, write_model
@@ -37,7 +38,7 @@ def dry_run(options: FitOptions) -> dict[str, Any]:
     table = wanted(options)
     schema, model, recipe = options.estimator().plan(table)
     # The layers before the head: the widths that the views speak of.
-    widths = model.widths[: 1 + len(model.encoder)]
+    widths = model.widths[:-1] if isinstance(model, Predictor) else model.widths
     rows = zip(recipe, describe(recipe), strict=True)
     return {
         "rows": len(table),
