@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from benchmarks import mnist, safety, startup, tables
+from benchmarks import anomalies, gaps, mnist, safety, startup, tables
 
 pytestmark = pytest.mark.usefixtures("results_are_left_alone")
 
@@ -32,6 +32,33 @@ def test_tables(tmp_path, capsys):
     assert line.startswith("1_wine")
     assert float(line.split("ratio")[1].split()[0]) > 0
     assert "worst" in summary
+
+
+@pytest.fixture
+def sets(tmp_path):
+    """Two small sets as the collection has them."""
+    random = np.random.default_rng(0)
+    (tmp_path / "adbench").mkdir()
+    hidden = random.normal(size=(80, 2))
+    for name in ("1_wine", "2_WDBC"):
+        x = np.c_[hidden, hidden**2, hidden.sum(1)]
+        np.savez(tmp_path / "adbench" / f"{name}.npz", X=x, y=np.arange(80) % 8 == 0)
+    return tmp_path
+
+
+def test_anomalies(sets, capsys):
+    anomalies.main(["--data-dir", str(sets), "--quick"])
+    line, mean = capsys.readouterr().out.splitlines()
+    assert line.startswith("1_wine")
+    assert mean.startswith("mean layerwise")
+
+
+def test_gaps(sets, capsys):
+    gaps.main(["--data-dir", str(sets), "--quick"])
+    at_random, not_at_random, summary = capsys.readouterr().out.splitlines()
+    assert "'coverage': None" in not_at_random
+    assert "WDBC" in at_random
+    assert summary.startswith("best on")
 
 
 def idx(path, values):
