@@ -3,7 +3,7 @@
 from layerwise.commands.train import FitResult, dry_run, fit, phases
 from layerwise.commands.use import impute, predict, reconstruct, score, transform
 from layerwise.commands.view import evaluate, info, list_datasets, report
-from layerwise.commands.words import as_table
+from layerwise.commands.words import as_table, summary
 
 __all__ = [
     "FitResult",
@@ -19,5 +19,6 @@ __all__ = [
     "reconstruct",
     "report",
     "score",
+    "summary",
     "transform",
 ]
