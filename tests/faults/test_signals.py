@@ -54,7 +54,7 @@ MOMENTS: dict[str, tuple[object, str, int]] = {
     "validation": (phase_run.PhaseRun, "_validate", 12),
     "saving": (checkpoint, "seal", 9),
     "judging": (engine, "judge", 1),
-    "writing": (commands, "write_model", 1),
+    "writing": (commands.train, "write_model", 1),
 }
 
 
