@@ -537,7 +537,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 number, when = int(sys.argv[1]), sys.argv[2]
 sys.argv[1:] = sys.argv[3:]
 from layerwise import cli, options
-import layerwise.estimators.transformer as module
+import layerwise.estimators.base as module
 
 class Bar:
     def __enter__(self): return self

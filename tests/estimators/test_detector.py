@@ -18,8 +18,10 @@ from layerwise.errors import InputError, ModelFileError
 from layerwise.estimators import load
 from layerwise.estimators.detection import Null, usual_rows
 from layerwise.models import Dense, Detector, Judge
+from layerwise.recipes import Setting, detection
 
 FAST = {"n_members": 1, "random_state": 0}
+SHORT = detection(Setting(50), epochs=2)
 
 
 def related(rows: int, seed: int = 0) -> np.ndarray:
@@ -30,7 +32,7 @@ def related(rows: int, seed: int = 0) -> np.ndarray:
     return np.column_stack(columns) + draw.normal(0, 0.05, (rows, 6))
 
 
-@parametrize_with_checks([AutoencoderDetector(random_state=0, n_members=1)])
+@parametrize_with_checks([AutoencoderDetector(random_state=0, n_members=1, recipe=SHORT)])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -148,7 +150,7 @@ def test_the_same_seed_gives_the_same_bits():
 
 def test_few_rows():
     for rows in (2, 3, 5, 12):
-        detector = AutoencoderDetector(random_state=0).fit(related(rows))
+        detector = AutoencoderDetector(recipe=SHORT, random_state=0).fit(related(rows))
         assert np.isfinite(detector.anomaly_score(related(20, 1))).all(), rows
 
 

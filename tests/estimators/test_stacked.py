@@ -620,7 +620,7 @@ def test_a_fit_that_was_ended_goes_on_to_the_same_bits(tmp_path, kind, phase):
 @pytest.mark.usefixtures("control_c")
 @pytest.mark.parametrize("phase", ["layer 2", "fine-tune"])
 def test_an_interruption_keeps_what_there_is_and_the_same_call_goes_on(monkeypatch, caplog, tmp_path, phase):
-    import layerwise.estimators.stacking as module
+    import layerwise.estimators.base as module
 
     wanted = classifier().fit(X, Y)
     with monkeypatch.context() as patched:
@@ -779,10 +779,10 @@ def test_constant_numbers_are_predicted():
 @pytest.mark.parametrize(("name", "first"), [("hinton2006", "machine 1"), ("vincent2010", "layer 1")])
 def test_recipes_by_name(name, first):
     digits = load_digits()
-    x, y = digits.data[:500] / 16, half(digits.target[:500], -1, int)
+    x, y = digits.data[:100] / 16, half(digits.target[:100], -1, int)
     found = StackedClassifier((32, 16), recipe=name, scaling="minmax", random_state=0).fit(x, y)
     rows = rows_in(found.history_)
-    assert rows == {first: 500, first.replace("1", "2"): 500, "fine-tune": 250}
+    assert rows == {first: 100, first.replace("1", "2"): 100, "fine-tune": 50}
     assert [row["phase"] for row in found.history_.phases()] == [*rows]
     pre_training = found.recipe_[0]["objective"]["fidelity"]["class"]
     assert pre_training == ("ContrastiveDivergence" if name == "hinton2006" else "CrossEntropy")

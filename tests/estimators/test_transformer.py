@@ -282,7 +282,7 @@ def test_partial_fit_gives_a_whole_estimator(tmp_path):
 
 def test_going_on_with_few_rows_still_has_a_validation():
     x = np.random.default_rng(0).normal(size=(300, 8))
-    encoder = DeepAutoencoder(3, max_epochs=40, warm_start=True, random_state=0).fit(x)
+    encoder = DeepAutoencoder(3, max_epochs=4, warm_start=True, random_state=0).fit(x)
     again = encoder.fit(x).history_.rows
     assert all("squared_error" in str(row["validation"]) for row in again if row["event"] == "epoch")
 
@@ -329,7 +329,7 @@ def test_labels_keep_their_names(tmp_path):
 
 @pytest.mark.usefixtures("control_c")
 def test_interruption_keeps_the_best_fold(monkeypatch):
-    import layerwise.estimators.transformer as module
+    import layerwise.estimators.base as module
 
     monkeypatch.setattr(module, "ProgressBar", interrupting(lambda event: "fold 2" in event.phase))
     t = np.random.default_rng(0).uniform(-2, 2, 200)
@@ -341,7 +341,7 @@ def test_interruption_keeps_the_best_fold(monkeypatch):
 
 @pytest.mark.usefixtures("control_c")
 def test_interruption_keeps_a_fitted_estimator(monkeypatch, caplog):
-    import layerwise.estimators.transformer as module
+    import layerwise.estimators.base as module
 
     monkeypatch.setattr(module, "ProgressBar", interrupting(lambda event: event.step == 20))
     x = load_digits().data

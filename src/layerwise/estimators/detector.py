@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, final
@@ -22,15 +21,14 @@ from layerwise.errors import InputError, ModelFileError
 from layerwise.estimators.arguments import check_arguments, named
 from layerwise.estimators.assembly import Plan, prepare
 from layerwise.estimators.base import RowsEstimator
-from layerwise.estimators.cross_validation import Run
 from layerwise.estimators.detection import Causes, Null, causes, error_maps, make_detector, strangeness, usual_rows
 from layerwise.estimators.page import report_data
 from layerwise.models import Dense, Detector, Layer
 from layerwise.recipes import Setting, architecture, detection
 from layerwise.report import write_report
 from layerwise.runtime import Precision, Runtime
-from layerwise.storage import SavedModel, environment, load_model, plain, save_model
-from layerwise.training import Checkpoint, History, Phase, ProgressBar, Recipe, check, describe
+from layerwise.storage import SavedModel, environment, load_model, plain
+from layerwise.training import Checkpoint, History, Phase, Recipe, check, describe
 
 __all__ = ["AutoencoderDetector"]
 
@@ -141,18 +139,14 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         rows = schema.encode(table, told=told)
         usual = usual_rows(rows, schema, self.trim)
         recipe = partial(self._recipe, schema)
-        with ExitStack() as stack:
-            history = history or History()
-            if self.verbose:
-                history.watch = (*history.watch, stack.enter_context(ProgressBar()))
-            kept = None if checkpoint is None else stack.enter_context(self._kept(checkpoint, schema))
-            run = Run(seed, Runtime(self.device, self.precision), history, 0, kept)
+        with self._run(seed, schema, history=history, checkpoint=checkpoint) as run:
             makers = [
                 partial(self._fresh, schema, seed + number, code) for number, code in enumerate(self._codes(schema))
             ]
             model = make_detector(makers, recipe, schema=schema, rows=rows, usual=usual, run=run)
-        self._take(schema, model, told)
-        self.history_, self.recipe_ = history, describe(recipe(len(usual)))
+        self.schema_, self.model_, self._told = schema, model, told
+        self.environment_, self.ignored_ = environment(), ()
+        self.history_, self.recipe_ = run.history, describe(recipe(len(usual)))
         scores = strangeness(model, rows)
         self.null_ = Null.of(scores)
         if self.contamination == "auto":
@@ -271,36 +265,10 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
             source = table.source or "the given rows"
         write_report(report_data(saved, title=title, source=source), path)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write a model folder: all of it, or nothing.
-
-        Raises:
-            ResourceError: when the place cannot be written.
-        """
-        check_is_fitted(self)
-        save_model(folder, self.saved())
-
     def saved(self) -> SavedModel:
         """All that a model folder holds."""
-        settings = {
-            "class": type(self).__name__,
-            "backend": self._backend,
-            "ignored": list(self.ignored_),
-            "offset": float(self.offset_),
-            "scores": self.null_.scores.tolist(),
-            "rows": self.null_.rows,
-        }
-        return SavedModel(
-            self.model_,
-            self.schema_,
-            None,
-            settings=settings,
-            recipe=self.recipe_,
-            history=self.history_.rows,
-            metrics=plain(self.metrics_),
-            examples=self.examples_,
-            environment=self.environment_,
-        )
+        null = {"scores": self.null_.scores.tolist(), "rows": self.null_.rows}
+        return self._as_saved({"offset": float(self.offset_), **null}, examples=self.examples_)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "AutoencoderDetector":
@@ -314,27 +282,16 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
             raise ModelFileError(f"{folder}: must hold a detector; found another model.")
         settings = saved.settings
         estimator = cls(saved.model.code, n_members=len(saved.model.members), device=device)
-        estimator._take(saved.schema, saved.model.to(Runtime(device, "float32").torch_device), set())
+        estimator._restore(saved)
+        estimator.model_.to(Runtime(device, "float32").torch_device)
         estimator.null_ = Null(np.array(settings["scores"]), settings["rows"])
-        estimator.offset_ = settings["offset"]
-        estimator.history_, estimator.metrics_, estimator.examples_ = History(), saved.metrics, saved.examples
-        estimator.history_.rows.extend(saved.history)
-        estimator._backend, estimator.ignored_ = settings["backend"], tuple(settings["ignored"])
-        estimator.recipe_, estimator.environment_ = saved.recipe, saved.environment
-        estimator.n_features_in_ = len(saved.schema.names)
-        if saved.schema.named:
-            estimator.feature_names_in_ = np.array(saved.schema.names, dtype=object)
+        estimator.offset_, estimator.examples_ = settings["offset"], saved.examples
         return estimator
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-    def _take(self, schema: Schema, model: Detector, told: set[str]) -> None:
-        self.schema_, self.model_, self._told = schema, model, told
-        self.environment_ = environment()
-        self.ignored_: tuple[str, ...] = ()
 
     def _plan(self, code: int | None) -> Plan:
         hidden = WIDTHS if isinstance(self.hidden_layer_sizes, str) else self.hidden_layer_sizes

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, final
@@ -19,7 +18,6 @@ from layerwise.data.completion import completed
 from layerwise.errors import ModelFileError
 from layerwise.estimators.arguments import check_arguments, named
 from layerwise.estimators.base import RowsEstimator
-from layerwise.estimators.cross_validation import Run
 from layerwise.estimators.frames import like
 from layerwise.estimators.imputation import Found, Hiding, Masked, copies_of, found_cells, make_imputer
 from layerwise.estimators.page import report_data
@@ -28,9 +26,9 @@ from layerwise.penalties import partial_error
 from layerwise.randomness import generator
 from layerwise.recipes import Setting, imputation
 from layerwise.report import write_report
-from layerwise.runtime import Precision, Runtime
-from layerwise.storage import SavedModel, environment, load_model, plain, save_model
-from layerwise.training import Checkpoint, History, Objective, Phase, ProgressBar, Recipe, describe
+from layerwise.runtime import Precision
+from layerwise.storage import SavedModel, environment, load_model, plain
+from layerwise.training import Checkpoint, History, Objective, Phase, Recipe, describe
 
 __all__ = ["AutoencoderImputer"]
 
@@ -126,21 +124,18 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         rows = schema.encode(table, told=told)
         chosen = torch.randperm(len(rows), generator=generator(seed, -2))[:MOST_ROWS].sort().values
         x, observed = _whole(rows.take(chosen))
-        with ExitStack() as stack:
-            history = history or History()
-            if self.verbose:
-                history.watch = (*history.watch, stack.enter_context(ProgressBar()))
-            kept = None if checkpoint is None else stack.enter_context(self._kept(checkpoint, schema))
+        with self._run(seed, schema, history=history, checkpoint=checkpoint) as run:
             model, found = make_imputer(
                 x,
                 observed,
                 widths=_widths(schema),
                 make=partial(self._network, len(x), seed),
                 recipe=self._recipe,
-                run=Run(seed, Runtime(self.device, self.precision), history, 0, kept),
+                run=run,
             )
-        self._take(schema, model, told)
-        self.history_, self.recipe_ = history, describe(self._recipe(len(x) * copies_of(len(x))))
+        self.schema_, self.model_, self._told = schema, model, told
+        self.environment_, self.ignored_ = environment(), ()
+        self.history_, self.recipe_ = run.history, describe(self._recipe(len(x) * copies_of(len(x))))
         self.metrics_ = _figures(schema, found, rows, observed)
         return self
 
@@ -221,28 +216,9 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
             saved, source = replace(saved, metrics=plain(self.evaluate(table))), table.source or "the given rows"
         write_report(report_data(saved, title=title, source=source), path)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write a model folder: all of it, or nothing.
-
-        Raises:
-            ResourceError: when the place cannot be written.
-        """
-        check_is_fitted(self)
-        save_model(folder, self.saved())
-
     def saved(self) -> SavedModel:
         """All that a model folder holds."""
-        settings = {"class": type(self).__name__, "backend": self._backend, "ignored": list(self.ignored_)}
-        return SavedModel(
-            self.model_,
-            self.schema_,
-            None,
-            settings=settings,
-            recipe=self.recipe_,
-            history=self.history_.rows,
-            metrics=plain(self.metrics_),
-            environment=self.environment_,
-        )
+        return self._as_saved({})
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "AutoencoderImputer":
@@ -255,25 +231,13 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         if not isinstance(saved.model, Imputer):
             raise ModelFileError(f"{folder}: must hold an imputer; found another model.")
         estimator = cls(hidden_layer_sizes=saved.model.net.hidden, device=device)
-        estimator._take(saved.schema, saved.model, set())
-        estimator.history_, estimator.metrics_ = History(), saved.metrics
-        estimator.history_.rows.extend(saved.history)
-        estimator._backend, estimator.ignored_ = saved.settings["backend"], tuple(saved.settings["ignored"])
-        estimator.recipe_, estimator.environment_ = saved.recipe, saved.environment
-        estimator.n_features_in_ = len(saved.schema.names)
-        if saved.schema.named:
-            estimator.feature_names_in_ = np.array(saved.schema.names, dtype=object)
+        estimator._restore(saved)
         return estimator
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-    def _take(self, schema: Schema, model: Imputer, told: set[str]) -> None:
-        self.schema_, self.model_, self._told = schema, model, told
-        self.environment_ = environment()
-        self.ignored_: tuple[str, ...] = ()
 
     def _network(self, rows: int, seed: int, inputs: int, outputs: int) -> Predictor:
         layer = self.layer or Layer(dropout=DROPOUT if rows < FEW_ROWS else 0.0)

@@ -6,7 +6,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from layerwise.estimators.prediction import codes, load_predictor, outputs
@@ -83,7 +83,7 @@ class StackedClassifier(ClassifierMixin, StackedEstimator):
         """
         saved, model, target = load_predictor(folder, Classes, device=device)
         estimator = cls(model.hidden, device=device)
-        estimator._take(saved, model, target)
+        estimator._take(saved, target)
         return estimator
 
     @property
@@ -96,7 +96,7 @@ class StackedClassifier(ClassifierMixin, StackedEstimator):
 
 
 @final
-class StackedRegressor(RegressorMixin, StackedEstimator):
+class StackedRegressor(RegressorMixin, MultiOutputMixin, StackedEstimator):
     """A deep regressor whose layers are pre-trained one by one on all rows, also those whose y is NaN.
 
     Arguments: as in `StackedClassifier`; `head` is a scikit-learn regressor.
@@ -121,7 +121,7 @@ class StackedRegressor(RegressorMixin, StackedEstimator):
         """
         saved, model, target = load_predictor(folder, Numbers, device=device)
         estimator = cls(model.hidden, device=device)
-        estimator._take(saved, model, target)
+        estimator._take(saved, target)
         return estimator
 
     @property

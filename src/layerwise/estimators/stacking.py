@@ -3,7 +3,6 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple, final
 
@@ -11,21 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
     clone,
     is_classifier,
     is_regressor,
 )
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from layerwise.data import Rows, Schema, Table
 from layerwise.errors import InputError
 from layerwise.estimators.arguments import check_arguments, named
 from layerwise.estimators.assembly import Plan
-from layerwise.estimators.base import RowsEstimator
-from layerwise.estimators.cross_validation import Run
+from layerwise.estimators.base import RowsTransformer
 from layerwise.estimators.page import report_data
 from layerwise.estimators.prediction import (
     Division,
@@ -43,8 +38,8 @@ from layerwise.penalties import Fidelity
 from layerwise.recipes import Setting, architecture, denoising_stack
 from layerwise.report import write_report
 from layerwise.runtime import Precision, Runtime
-from layerwise.storage import SavedModel, environment, plain, save_model
-from layerwise.training import Checkpoint, History, Objective, Phase, ProgressBar, Recipe, describe
+from layerwise.storage import SavedModel, environment, plain
+from layerwise.training import Checkpoint, History, Objective, Phase, Recipe, describe
 
 __all__ = ["StackedEstimator"]
 
@@ -64,7 +59,7 @@ class _Prepared(NamedTuple):
     predictor: Predictor
 
 
-class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEstimator, ABC):
+class StackedEstimator(RowsTransformer, ABC):
     """What both have in common: everything but the kind of target."""
 
     def __init__(
@@ -129,15 +124,10 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
         """
         seed, told = self._seed(), set[str]()
         table, values, target, parts, schema, rows, recipe, autoencoder, predictor = self._prepared(X, y, seed, told)
-        with ExitStack() as stack:
-            history = history or History()
-            if self.verbose:
-                history.watch = (*history.watch, stack.enter_context(ProgressBar()))
-            kept = None if checkpoint is None else stack.enter_context(self._kept(checkpoint, schema))
-            run = Run(seed, Runtime(self.device, self.precision), history, 0, kept)
+        with self._run(seed, schema, history=history, checkpoint=checkpoint) as run:
             train_stacked(autoencoder, predictor, recipe, rows=rows, y=target.encode(values), parts=parts, run=run)
         self.schema_, self.model_, self.target_, self._told = schema, predictor, target, told
-        self.recipe_, self.history_ = describe(recipe), history
+        self.recipe_, self.history_ = describe(recipe), run.history
         self.environment_, self.ignored_ = environment(), ()
         if self.head is not None:
             known = rows.take(parts.labelled)
@@ -205,16 +195,6 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
             saved, source = replace(saved, metrics=self.evaluate(X)), "the given rows"
         write_report(report_data(saved, title=title, source=source), path)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write a model folder: all of it, or nothing.
-
-        Raises:
-            InputError: where the head is a scikit-learn estimator, which could only be pickled.
-            ResourceError: when the place cannot be written.
-        """
-        check_is_fitted(self)
-        save_model(folder, self.saved())
-
     def saved(self) -> SavedModel:
         """All that a model folder holds.
 
@@ -223,33 +203,12 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
         """
         if self.head is not None:
             raise InputError(f"a head of scikit-learn cannot be saved without a pickle; got {self.head!r}.")
-        settings = {
-            "class": type(self).__name__,
-            "backend": self._backend,
-            "ignored": list(self.ignored_),
-            "target": self.target_.settings(),
-        }
-        return SavedModel(
-            self.model_,
-            self.schema_,
-            None,
-            settings=settings,
-            recipe=self.recipe_,
-            history=self.history_.rows,
-            metrics=plain(self.metrics_),
-            environment=self.environment_,
-        )
+        return self._as_saved({"target": self.target_.settings()})
 
-    def _take(self, saved: SavedModel, model: Predictor, target: Target) -> None:
+    def _take(self, saved: SavedModel, target: Target) -> None:
         """Be the estimator of a model folder."""
-        self.model_, self.schema_, self.target_, self._told = model, saved.schema, target, set()
-        self.metrics_, self.recipe_, self.environment_ = saved.metrics, saved.recipe, saved.environment
-        self.history_ = History()
-        self.history_.rows.extend(saved.history)
-        self._backend, self.ignored_ = saved.settings["backend"], tuple(saved.settings["ignored"])
-        self.n_features_in_ = len(saved.schema.names)
-        if saved.schema.named:
-            self.feature_names_in_ = np.array(saved.schema.names, dtype=object)
+        self._restore(saved)
+        self.target_ = target
         self._learned(target)
 
     @property
@@ -264,14 +223,6 @@ class StackedEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEs
     @property
     def _n_features_out(self) -> int:
         return self.model_.code
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        tags.target_tags.required = True
-        tags.target_tags.multi_output = self._kind is Numbers
-        return tags
 
     def _with_targets(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Table, Given]:
         table, given = self._table(X, reset=reset), Given(y)

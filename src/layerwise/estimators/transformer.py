@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, final
@@ -10,8 +9,6 @@ from typing import Any, Literal, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from layerwise.corruptions import Corruption
@@ -20,8 +17,7 @@ from layerwise.diagnostics import passes
 from layerwise.errors import InputError, ModelFileError
 from layerwise.estimators.arguments import check_arguments, named
 from layerwise.estimators.assembly import Maker, Plan, prepare
-from layerwise.estimators.base import RowsEstimator
-from layerwise.estimators.cross_validation import Run
+from layerwise.estimators.base import RowsTransformer
 from layerwise.estimators.engine import judge, train
 from layerwise.estimators.frames import like
 from layerwise.estimators.page import report_data
@@ -31,13 +27,12 @@ from layerwise.penalties import Fidelity, Penalty
 from layerwise.recipes import Setting, architecture, default
 from layerwise.report import write_report
 from layerwise.runtime import Precision, Runtime
-from layerwise.storage import SavedModel, environment, load_model, plain, save_model
+from layerwise.storage import SavedModel, environment, load_model, plain
 from layerwise.training import (
     Checkpoint,
     Constant,
     History,
     Phase,
-    ProgressBar,
     Recipe,
     Schedule,
     check,
@@ -51,7 +46,7 @@ JUDGED_ROWS = 1000
 
 
 @final
-class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEstimator):
+class DeepAutoencoder(RowsTransformer):
     """A deep autoencoder: a short code for each row, and the row back from its code.
 
     By default it starts as PCA and improves on it: a linear path with the principal components runs beside the
@@ -188,12 +183,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
         def make(rows: Rows) -> Network:
             return self.model_ if going_on else self._fresh(schema, rows, seed=seed)
 
-        with ExitStack() as stack:
-            history = history or History()
-            if self.verbose:
-                history.watch = (*history.watch, stack.enter_context(ProgressBar()))
-            kept = None if checkpoint is None else stack.enter_context(self._kept(checkpoint, schema))
-            run = Run(seed, Runtime(self.device, self.precision), history, folds, kept)
+        with self._run(seed, schema, history=history, checkpoint=checkpoint, folds=folds) as run:
             trained = train(make, partial(self._recipe, schema), schema=schema, parts=parts, run=run)
         self._take(schema, trained.model, told)
         self.components_, self.recipe_, self.history_ = trained.components, describe(trained.recipe), trained.history
@@ -330,29 +320,9 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
             source = table.source or "the given rows"
         write_report(report_data(saved, title=title, source=source), path)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write a model folder: all of it, or nothing.
-
-        Raises:
-            ResourceError: when the place cannot be written.
-        """
-        check_is_fitted(self)
-        save_model(folder, self.saved())
-
     def saved(self) -> SavedModel:
         """All that a model folder holds."""
-        settings = {"class": type(self).__name__, "backend": self._backend, "ignored": list(self.ignored_)}
-        return SavedModel(
-            self.model_,
-            self.schema_,
-            self.components_,
-            settings=settings,
-            recipe=self.recipe_,
-            history=self.history_.rows,
-            metrics=plain(self.metrics_),
-            examples=self.examples_,
-            environment=self.environment_,
-        )
+        return self._as_saved({}, components=self.components_, examples=self.examples_)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "DeepAutoencoder":
@@ -367,22 +337,10 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RowsEst
         estimator = cls(saved.model.code, device=device)
         if isinstance(saved.model, Dense):
             estimator.hidden_layer_sizes = saved.model.hidden
-        estimator._take(saved.schema, saved.model.to(Runtime(device, "float32").torch_device), set())
-        estimator.components_, estimator.metrics_ = saved.components, saved.metrics
-        estimator.history_, estimator.examples_ = History(), saved.examples
-        estimator.history_.rows.extend(saved.history)
-        estimator._backend, estimator.ignored_ = saved.settings["backend"], tuple(saved.settings["ignored"])
-        estimator.recipe_, estimator.environment_ = saved.recipe, saved.environment
-        estimator.n_features_in_ = len(saved.schema.names)
-        if saved.schema.named:
-            estimator.feature_names_in_ = np.array(saved.schema.names, dtype=object)
+        estimator._restore(saved)
+        estimator.model_.to(Runtime(device, "float32").torch_device)
+        estimator.components_, estimator.examples_, estimator.partial_fits_ = saved.components, saved.examples, 0
         return estimator
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
     @property
     def _n_features_out(self) -> int:
