@@ -77,6 +77,7 @@ class FitOptions:
     scaling: str = "auto"
     fidelity: str = "auto"
     contamination: float | None = None
+    window: int | None = None
     task: str = "reconstruct"
     seed: int = 0
     device: str = "auto"
@@ -98,8 +99,9 @@ class FitOptions:
             raise InputError(f"--scaling must be one of {', '.join(scalings)}; got {self.scaling!r}.")
         if self.task not in TASKS:
             raise InputError(f"--task must be one of {', '.join(TASKS)}; got {self.task!r}.")
-        if self.contamination is not None and self.task != "detect":
-            raise InputError("--contamination is of anomalies: use it with --task detect.")
+        for name, given in (("--contamination", self.contamination), ("--window", self.window)):
+            if given is not None and self.task != "detect":
+                raise InputError(f"{name} is of anomalies: use it with --task detect.")
         common: dict[str, Any] = {
             "scaling": self.scaling,
             "device": self.device,
@@ -133,7 +135,12 @@ class FitOptions:
         share: float | Literal["auto"] = "auto" if self.contamination is None else self.contamination
         widths: tuple[int, ...] | Literal["auto"] = self._widths() or "auto"
         return AutoencoderDetector(
-            self.code, hidden_layer_sizes=widths, contamination=share, recipe=self.recipe, **common
+            self.code,
+            hidden_layer_sizes=widths,
+            window=self.window,
+            contamination=share,
+            recipe=self.recipe,
+            **common,
         )
 
     def _network(self) -> Callable[..., Network] | None:

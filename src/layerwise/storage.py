@@ -182,7 +182,8 @@ def load_model(folder: str | os.PathLike[str]) -> SavedModel:
         config = _Config.model_validate_json(content["config.json"])
         schema = Schema.from_json(json.loads(content["schema.json"]))
         model = _model(path, config.model, content["model.safetensors"])
-        code, features = model.code, schema.n_features
+        # What a detector sees may be some rows of a series at once.
+        code, features = model.code, model.widths[0] if isinstance(model, Detector) else schema.n_features
         shapes = ((code, features), (features,), (code,)) if isinstance(model, Network) else ()
         baseline = _tensors(content["baseline.safetensors"], dict(zip(BASELINE, shapes, strict=False)))
         components = PrincipalComponents(*(baseline[name] for name in BASELINE)) if baseline else None

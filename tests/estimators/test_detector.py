@@ -16,7 +16,7 @@ from layerwise import AutoencoderDetector, DeepAutoencoder
 from layerwise.data import Schema, read
 from layerwise.errors import InputError, ModelFileError
 from layerwise.estimators import load
-from layerwise.estimators.detection import Null, usual_rows
+from layerwise.estimators.detection import Null, divisions, usual_rows
 from layerwise.models import Dense, Detector, Judge
 from layerwise.recipes import Setting, detection
 
@@ -173,7 +173,7 @@ def test_the_report_names_the_causes(tmp_path):
     [
         ({"n_members": 0}, "n_members must be a whole number from 1 on; got 0"),
         ({"trim": 1.0}, "trim must be a number from 0 on and below 1; got 1.0"),
-        ({"contamination": 0.6}, "contamination must be 'auto' or a number above 0 and at most 0.5; got 0.6"),
+        ({"contamination": 0.6}, "contamination must be 'auto' or a number from 0 to 0.5; got 0.6"),
         ({"contamination": "much"}, "contamination must be 'auto'"),
     ],
 )
@@ -273,3 +273,61 @@ def test_the_recipe_is_short():
     assert (schema.n_features, model.widths) == (6, (6, 128, 64, 3))
     assert recipe[0].epochs * -(-360 // recipe[0].batch_size) >= 200
     assert isinstance(detector.model_, Detector)
+
+
+def sensors(points: int, seed: int = 0) -> pd.DataFrame:
+    """Two swinging sensors, the second of which follows the first, and a clock."""
+    draw, t = np.random.default_rng(seed), np.arange(points)
+    first = np.sin(t / 5) + draw.normal(0, 0.05, points)
+    second = np.sin((t - 3) / 5) + draw.normal(0, 0.05, points)
+    return pd.DataFrame({"when": pd.date_range("2024-01-01", periods=points, freq="min"), "a": first, "b": second})
+
+
+def test_a_series_is_judged_by_windows(tmp_path):
+    series, later = sensors(600), sensors(800).iloc[600:].reset_index(drop=True)
+    later.loc[100:119, "b"] = later.loc[100, "b"]  # Stuck: each of its values is usual.
+    detector = AutoencoderDetector(window=12, contamination=0.0, random_state=0).fit(series)
+    assert not (detector.predict(series) == -1).any()
+    scores, flagged = detector.anomaly_score(later), detector.predict(later) == -1
+    assert len(scores) == len(later)
+    assert np.ptp(scores[:12]) == 0
+    assert flagged[105:120].mean() > 0.9
+    assert flagged[:100].mean() < 0.05
+    names = [causes[0][0] for causes in detector.explain(later, 1, rows=np.arange(106, 120))]
+    assert names.count("b") >= 12
+    contributions = detector.contributions(later, rows=[110])
+    assert contributions.shape == (1, 3)
+    assert contributions[0, 0] == 0  # The clock.
+    np.testing.assert_allclose(contributions, detector.contributions(later)[110:111], atol=1e-4)
+    detector.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.anomaly_score(later), scores)
+    again.report(tmp_path / "page.html", later)
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "b, 2 before" in page
+    rows = again.examples_["strange.row"].numpy()
+    assert np.abs(np.subtract.outer(rows, rows))[~np.eye(len(rows), dtype=bool)].min() >= 12
+    with pytest.raises(InputError, match="at least the 12 points of a window; found 5"):
+        again.anomaly_score(later[:5])
+
+
+def test_members_are_judged_by_a_stretch_that_they_have_not_seen():
+    usual = torch.arange(0, 300, 2)
+    parts = divisions(300, usual, 3, window=10)
+    assert torch.cat([part.judged for part in parts]).tolist() == list(range(300))
+    for part in parts:
+        low, high = int(part.judged[0]), int(part.judged[-1])
+        assert set(part.measure.tolist()) == {row for row in usual.tolist() if low <= row <= high}
+        apart = (part.core <= low - 10) | (part.core >= high + 10)
+        assert apart.all()
+        assert set(part.core.tolist()) <= set(usual.tolist())
+    whole = divisions(300, usual, 2, window=None)
+    assert [part.judged.tolist() for part in whole] == [list(range(300))] * 2
+    few = divisions(20, torch.arange(20), 3, window=5)
+    assert all(len(part.judged) == 20 for part in few)
+
+
+def test_one_member_of_a_series_is_judged_by_a_third():
+    series = sensors(300)
+    detector = AutoencoderDetector(window=6, n_members=1, recipe=SHORT, random_state=0).fit(series)
+    assert detector.null_.rows == 99  # Of 295 windows.

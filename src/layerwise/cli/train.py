@@ -36,6 +36,12 @@ def fit(
     contamination: Annotated[
         float | None, typer.Option(help="Share of anomalies that detect flags; by default it decides.")
     ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="The rows are a series: detect judges each point with those before it, so many in all."
+        ),
+    ] = None,
     label: Label = None,
     drop: Drop = None,
     member: Member = None,
@@ -79,6 +85,7 @@ def fit(
         scaling=scaling,
         fidelity=fidelity,
         contamination=contamination,
+        window=window,
         seed=seed,
         device=device,
         precision=precision,

@@ -84,7 +84,7 @@ def score(model: Path, source: DataOptions, *, output: Path, causes: int, device
         "flagged": flagged.astype(np.int8),
     }
     told = np.unique([*np.flatnonzero(flagged), *np.argsort(-scores, kind="stable")[:TOLD]]).astype(np.int64)
-    found = estimator.explain(table.take(told), causes) if causes else []
+    found = estimator.explain(table, causes, rows=told) if causes else []
     texts = np.full((causes, len(scores)), "", dtype=object)
     for row, parts in zip(told.tolist(), found, strict=False):
         for place, (name, value) in enumerate(parts):

@@ -9,6 +9,7 @@ from layerwise.data.rows import Batch, Rows
 from layerwise.data.schema import Block, Scaling, Schema
 from layerwise.data.source import Source
 from layerwise.data.table import Raw, Table
+from layerwise.data.windows import Windows
 from layerwise.data.write import WRITABLE, check_writable, write
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Schema",
     "Source",
     "Table",
+    "Windows",
     "check_writable",
     "datasets",
     "from_arrow",

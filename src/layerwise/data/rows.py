@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Batch", "Bytes", "Codes", "Floats", "Index", "Rows", "Store"]
+__all__ = ["Batch", "Bytes", "Codes", "Floats", "Index", "Rows", "Store", "Stretches"]
 
 Index = Tensor | NDArray[Any] | slice
 
@@ -153,6 +153,28 @@ class Codes(Store):
 
 
 @final
+@dataclass(frozen=True, eq=False)
+class Stretches(Store):
+    """The cells of rows that follow each other: element i is the rows `places[i]` to `places[i + length - 1]`."""
+
+    features: NDArray[np.int64]
+    store: Store
+    places: NDArray[np.int64]
+    length: int
+
+    def read(self, index: NDArray[np.int64]) -> Part:
+        """The stretches that begin at the given places."""
+        x, observed = self.store.read(self.places[(index[:, None] + np.arange(self.length)).reshape(-1)])
+        shape = (len(index), self.length * x.shape[1])
+        return Part(x.reshape(shape), None if observed is None else observed.reshape(shape))
+
+    @property
+    def nbytes(self) -> int:
+        """That of the rows."""
+        return self.store.nbytes
+
+
+@final
 class Rows:
     """Encoded rows, ready for training; made by `Schema.encode`.
 
@@ -227,6 +249,14 @@ class Rows:
         chosen = _as_numpy(index)
         labels = None if self.labels is None else self.labels[chosen]
         return Rows(self.stores, self.n_features, labels=labels, index=self._index[chosen], fill=self._fill)
+
+    def windows(self, length: int) -> "Rows":
+        """Each `length` rows that follow each other as one, their features after each other; nothing is copied."""
+        starts = np.arange(len(self) - length + 1)
+        firsts = np.arange(length)[:, None] * self.n_features
+        stores = [Stretches((firsts + store.features).reshape(-1), store, self._index, length) for store in self.stores]
+        fill = None if self._fill is None else np.tile(self._fill, length)
+        return Rows(stores, length * self.n_features, index=starts, fill=fill)
 
 
 def _as_numpy(index: Index) -> NDArray[Any] | slice:

@@ -116,10 +116,11 @@ _RULES: dict[str, Rule] = {
     "batch_size": _COUNT,
     "learning_rate": _or_none(lambda value: is_number(value) and value > 0, "a number above 0"),
     "n_members": (is_whole, "a whole number from 1 on"),
+    "window": _or_none(lambda value: is_whole(value) and value > 1, "a whole number from 2 on"),
     "trim": _SHARE,
     "contamination": (
-        lambda value: value == "auto" if isinstance(value, str) else is_number(value) and 0 < value <= 0.5,
-        "'auto' or a number above 0 and at most 0.5",
+        lambda value: value == "auto" if isinstance(value, str) else is_number(value) and 0 <= value <= 0.5,
+        "'auto' or a number from 0 to 0.5",
     ),
     "dropout": _SHARE,
     "input_dropout": _SHARE,

@@ -19,7 +19,17 @@ from layerwise.models import Dense, Detector, Judge, PrincipalComponents, Strang
 from layerwise.randomness import generator
 from layerwise.training import Recipe, fit
 
-__all__ = ["Causes", "Null", "causes", "error_maps", "make_detector", "strangeness", "usual_rows"]
+__all__ = [
+    "Causes",
+    "Division",
+    "Null",
+    "causes",
+    "divisions",
+    "error_maps",
+    "make_detector",
+    "strangeness",
+    "usual_rows",
+]
 
 CHUNK = 2048
 COMPONENTS = 128
@@ -30,6 +40,7 @@ REFERENCES, NEIGHBOURS = 1000, 30
 FLOOR = 0.05  # Of a column's usual error, in scaled units: what is below is exact.
 LEAST_SPREAD = 0.1
 LEAST_ROWS = 10
+PARTS = 3
 QUANTILES = 1001
 UPPER = 0.8
 
@@ -87,15 +98,64 @@ class _Some:
         return Batch(x[:, self.features], None if observed is None else observed[:, self.features])
 
 
+class Division(NamedTuple):
+    """Which rows are for what; numbers of rows, in order.
+
+    Attributes:
+        core: usual rows, which train.
+        known: rows among which nearest neighbours are looked for.
+        measure: usual rows, whose errors are the usual ones.
+        judged: rows by whose scores others are standardized, strange ones among them.
+    """
+
+    core: Tensor
+    known: Tensor
+    measure: Tensor
+    judged: Tensor
+
+
+def divisions(rows: int, usual: Tensor, members: int, *, window: int | None) -> list[Division]:
+    """For each member what it learns from, and what it is judged by.
+
+    Windows that follow each other are nearly the same, and what comes a day later is not: were they judged by what
+    they were trained on, all that comes later would be strange. So each member leaves another stretch of the series
+    out, at least a third in all, and is judged by that.
+
+    Arguments:
+        rows: how many there are.
+        usual: the numbers of the usual ones.
+        members: how many autoencoders.
+        window: the points of each row, which is a window of a series; None for a table.
+
+    >>> divisions(100, torch.arange(100), 3, window=4)[1].judged[[0, -1]]
+    tensor([34, 66])
+    >>> len(divisions(100, torch.arange(100), 3, window=4)[1].core)
+    61
+    """
+    everything = torch.arange(rows)
+    parts, whole = max(PARTS, members), Division(usual, everything, usual, everything)
+    if window is None or rows < LEAST_ROWS * parts:
+        return [whole] * members
+    found = []
+    for part in list(everything.tensor_split(parts))[:members]:
+        first, last = int(part[0]), int(part[-1])
+        near = (usual > first - window) & (usual < last + window)
+        inside = usual[(usual >= first) & (usual <= last)]
+        core = usual[~near]
+        enough = min(len(inside), len(core)) >= LEAST_ROWS
+        found.append(Division(core, core, inside, part) if enough else whole)
+    return found
+
+
 def make_detector(
     makers: Sequence[Callable[[Rows], Dense]],
     recipe: Callable[[int], Recipe],
     *,
     schema: Schema,
     rows: Rows,
-    usual: Tensor,
+    parts: Sequence[Division],
     run: Run,
-) -> Detector:
+) -> tuple[Detector, NDArray[np.float64]]:
     """Train an autoencoder for each maker on the usual rows, and learn from all rows what is strange to it.
 
     Arguments:
@@ -103,12 +163,16 @@ def make_detector(
         recipe: makes the phases for a number of rows.
         schema: of the rows.
         rows: all.
-        usual: the numbers of those which train.
+        parts: for each maker, which rows are for what.
         run: seed, device, history and checkpoint.
+
+    Returns:
+        The detector, and the scores of the rows by those of its members that were judged by them.
     """
     columns = () if schema.pixels is not None else tuple(block.stop - block.start for block in schema.layout)
-    core, judges = rows.take(usual), []
-    for number, make in enumerate(makers):
+    references, judges = min(REFERENCES, *(len(part.known) for part in parts)), []
+    for number, (make, part) in enumerate(zip(makers, parts, strict=True)):
+        core = rows.take(part.core)
         model = make(core)
         phases = recipe(len(core))
         if len(makers) > 1:
@@ -122,21 +186,23 @@ def make_detector(
             history=run.history,
             checkpoint=run.part(f"member-{number + 1}"),
         )
-        judges.append(_judge(model, columns, rows=rows, usual=usual, seed=run.seed + number))
-    return Detector(judges)
+        judges.append(_judge(model, columns, rows=rows, part=part, references=references, seed=run.seed + number))
+    if len(parts[0].judged) == len(rows):
+        return Detector(judges), strangeness(Detector(judges), rows)
+    alone = [strangeness(Detector([judge]), rows.take(part.judged)) for judge, part in zip(judges, parts, strict=True)]
+    return Detector(judges), np.concatenate(alone)
 
 
-def _judge(model: Dense, columns: Sequence[int], *, rows: Rows, usual: Tensor, seed: int) -> Judge:
+def _judge(model: Dense, columns: Sequence[int], *, rows: Rows, part: Division, references: int, seed: int) -> Judge:
     """What is usual for a trained autoencoder."""
     device = next(model.parameters()).device
-    kept = torch.randperm(len(rows), generator=generator(seed, -3))[:REFERENCES].sort().values
+    kept = part.known[torch.randperm(len(part.known), generator=generator(seed, -3))[:references].sort().values]
     neighbours = max(1, min(NEIGHBOURS, len(kept) - 2))
     judge = Judge(model, columns, references=len(kept), neighbours=neighbours).to(device).eval()
-    core = rows.take(usual)
-    codes = _codes(model, core)
+    codes = _codes(model, rows.take(part.core))
     location, precision = _gaussian(codes.double().numpy())
     values = {
-        "usual_errors": _usual_errors(judge, core),
+        "usual_errors": _usual_errors(judge, rows.take(part.measure)),
         "location": location,
         "precision": precision,
         "references": _codes(model, rows.take(kept)),
@@ -144,7 +210,7 @@ def _judge(model: Dense, columns: Sequence[int], *, rows: Rows, usual: Tensor, s
     }
     for name, value in values.items():
         judge.get_buffer(name).copy_(value)
-    found = torch.cat([judge.values(part) for part in _parts(judge, rows)]).cpu()
+    found = torch.cat([judge.values(found) for found in _parts(judge, rows.take(part.judged))]).cpu()
     typical = found.median(0).values
     typical = torch.where(typical > 0, typical, 1.0)
     logs = (found / typical + 0.01).log()

@@ -9,19 +9,28 @@ from typing import Any, Literal, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import OutlierMixin
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from layerwise.data import Rows, Schema, Table
+from layerwise.data import Rows, Schema, Table, Windows
 from layerwise.errors import InputError, ModelFileError
 from layerwise.estimators.arguments import check_arguments, named
 from layerwise.estimators.assembly import Plan, prepare
 from layerwise.estimators.base import RowsEstimator
-from layerwise.estimators.detection import Causes, Null, causes, error_maps, make_detector, strangeness, usual_rows
+from layerwise.estimators.detection import (
+    Causes,
+    Null,
+    causes,
+    divisions,
+    error_maps,
+    make_detector,
+    strangeness,
+    usual_rows,
+)
 from layerwise.estimators.page import report_data
 from layerwise.models import Dense, Detector, Layer
 from layerwise.recipes import Setting, architecture, detection
@@ -51,10 +60,13 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
             least 2. Each next member's is half as large again.
         hidden_layer_sizes: widths from the input to the code, mirrored in the decoder; "auto" is (128, 64).
         n_members: how many autoencoders, with their own seeds and widths.
+        window: the rows are the points of a series in their order, and so many of them make a window: what is judged is
+            each point with those before it. None for rows that have no order. Columns that only rise, as clocks and row
+            numbers do, are left out.
         trim: share of the rows that have no part in the robust covariance by which the usual rows are found. It may
             well be larger than that of the anomalies.
-        contamination: share of the training rows that are flagged; "auto" flags rows whose `anomaly_probability` is at
-            least 0.5, and the strangest hundredth in any case.
+        contamination: share of the training rows that are flagged, from 0 (none) to 0.5; "auto" flags rows whose
+            `anomaly_probability` is at least 0.5, and the strangest hundredth in any case.
         layer: activation, initializer, normalization and dropout of the hidden layers; None is `Layer()`.
         scaling: "standard" (robust), "minmax" or "none"; "auto" is minmax for 8-bit pictures, else standard.
         recipe: as in `DeepAutoencoder`; None is `recipes.detection`.
@@ -89,6 +101,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         *,
         hidden_layer_sizes: Sequence[int] | Literal["auto"] = "auto",
         n_members: int = 3,
+        window: int | None = None,
         trim: float = 0.4,
         contamination: float | Literal["auto"] = "auto",
         layer: Layer | None = None,
@@ -102,6 +115,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.n_members = n_members
+        self.window = window
         self.trim = trim
         self.contamination = contamination
         self.layer = layer
@@ -135,25 +149,22 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         """
         check_arguments(self.get_params(deep=False))
         table, seed = self._table(X, reset=True), self._seed()
-        schema, told = Schema.fit(table, scaling=self.scaling), set[str]()
-        rows = schema.encode(table, told=told)
-        usual = usual_rows(rows, schema, self.trim)
-        recipe = partial(self._recipe, schema)
+        schema, told = self._fitted_schema(table), set[str]()
+        rows, seen = self._seen(schema.encode(table, told=told)), self._seen_schema(schema)
+        usual = usual_rows(rows, seen, self.trim)
+        parts = divisions(len(rows), usual, self.n_members, window=self.window)
+        recipe = partial(self._recipe, seen)
         with self._run(seed, schema, history=history, checkpoint=checkpoint) as run:
-            makers = [
-                partial(self._fresh, schema, seed + number, code) for number, code in enumerate(self._codes(schema))
-            ]
-            model = make_detector(makers, recipe, schema=schema, rows=rows, usual=usual, run=run)
+            makers = [partial(self._fresh, seen, seed + number, code) for number, code in enumerate(self._codes(seen))]
+            model, scores = make_detector(makers, recipe, schema=seen, rows=rows, parts=parts, run=run)
         self.schema_, self.model_, self._told = schema, model, told
         self.environment_, self.ignored_ = environment(), ()
-        self.history_, self.recipe_ = run.history, describe(recipe(len(usual)))
+        self.history_, self.recipe_ = run.history, describe(recipe(len(parts[0].core)))
+        self.null_, judged = Null.of(scores), scores
         scores = strangeness(model, rows)
-        self.null_ = Null.of(scores)
-        if self.contamination == "auto":
-            self.offset_ = max(-self.null_.threshold(), float(np.percentile(-scores, 1)))
-        else:
-            self.offset_ = float(np.percentile(-scores, 100 * self.contamination))
-        self.metrics_, self.examples_ = self._judged(scores, table), self._strangest(rows, scores)
+        # Neither by what it learned from nor by what a part of it did not learn from are more flagged than asked for.
+        self.offset_ = min(self._offset(scores), self._offset(judged))
+        self.metrics_, self.examples_ = self._judged(self._by_point(scores), table), self._strangest(rows, scores)
         return self
 
     def anomaly_score(self, X: Any) -> NDArray[np.float64]:
@@ -162,8 +173,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         Raises:
             InputError: for other columns than in `fit`.
         """
-        rows = self._rows(X)
-        return strangeness(self.model_, rows)
+        return self._scores(self._table(X, reset=False))
 
     def anomaly_probability(self, X: Any) -> NDArray[np.float64]:
         """The share of anomalies among rows that are as strange as each row, from 0 to 1; see `Null`."""
@@ -182,17 +192,24 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         """-1 for rows that are flagged, 1 for the others."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def contributions(self, X: Any) -> NDArray[np.float64]:
+    def contributions(self, X: Any, *, rows: ArrayLike | None = None) -> NDArray[np.float64]:
         """By how much each row would be less strange if the cell of a column were what the others let one expect.
+
+        Arguments:
+            X: as in `fit`.
+            rows: the numbers of those to be explained; None is all.
 
         Returns:
             Shape (rows, columns), in units of `anomaly_score`; 0 for missing cells and constant columns. Of pictures,
-            (rows, pixels): rather use `error_map`.
+            (rows, pixels): rather use `error_map`. Of a series, the sums over the points of the window that ends there.
 
         Raises:
             InputError: for other columns than in `fit`.
         """
-        return self._by_column(self._causes(self._rows(X)))
+        encoded = self._rows(X)
+        chosen = np.arange(len(encoded)) if rows is None else np.asarray(rows, np.int64)
+        first = 0 if self.window is None else self.window - 1
+        return self._by_column(self._causes(self._seen(encoded).take(np.maximum(chosen - first, 0))))
 
     def error_map(self, X: Any) -> NDArray[np.float64]:
         """The squared error of each pixel over what is usual for it, shape (rows, height, width, ...).
@@ -200,7 +217,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         Raises:
             InputError: for a detector of tables, or other pictures than in `fit`.
         """
-        rows = self._rows(X)
+        rows = self._seen(self._rows(X))
         if self.schema_.pixels is None:
             raise InputError("an error map is of pictures; this detector was fitted to a table. Use contributions.")
         return error_maps(self.model_, rows).contributions.double().numpy().reshape(-1, *self.schema_.pixels.shape)
@@ -217,15 +234,20 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         """
         check_is_fitted(self)
         table = self._table(X, reset=False)
-        return self._judged(strangeness(self.model_, self._encode(table)), table, y)
+        return self._judged(self._scores(table), table, y)
 
-    def explain(self, X: Any, causes: int = 3) -> list[list[tuple[str, float]]]:
+    def explain(self, X: Any, causes: int = 3, *, rows: ArrayLike | None = None) -> list[list[tuple[str, float]]]:
         """The columns that make each row strange, with their contributions; the largest first, those above 0 alone.
+
+        Arguments:
+            X: as in `fit`.
+            causes: how many columns at most.
+            rows: the numbers of those to be explained; None is all.
 
         Raises:
             InputError: for other columns than in `fit`.
         """
-        names, values = self.schema_.names, self.contributions(X)
+        names, values = self.schema_.names, self.contributions(X, rows=rows)
         order = np.argsort(-values, axis=1, kind="stable")[:, :causes]
         return [
             [(names[place], float(row[place])) for place in places if row[place] > 0]
@@ -236,10 +258,10 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         """What `fit` would make of these rows: the schema, the first untrained autoencoder and its phases."""
         check_arguments(self.get_params(deep=False))
         table, seed = self._table(X, reset=True), self._seed()
-        schema = Schema.fit(table, scaling=self.scaling)
-        rows = schema.encode(table, told=set())
-        recipe = self._recipe(schema, math.ceil(len(rows) * (1 - self.trim)))
-        model = self._plan(self.n_components).dense(schema, rows=len(rows), seed=seed)
+        schema = self._fitted_schema(table)
+        rows, seen = self._seen(schema.encode(table, told=set())), self._seen_schema(schema)
+        recipe = self._recipe(seen, math.ceil(len(rows) * (1 - self.trim)))
+        model = self._plan(self.n_components).dense(seen, rows=len(rows), seed=seed)
         check(model, rows, recipe=recipe, runtime=Runtime(self.device, self.precision))
         return schema, model, recipe
 
@@ -258,9 +280,9 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         saved, source = self.saved(), "the rows that it was fitted to"
         if X is not None:
             table = self._table(X, reset=False)
-            rows = self._encode(table)
+            rows = self._seen(self._encode(table))
             scores = strangeness(self.model_, rows)
-            metrics = plain(self._judged(scores, table))
+            metrics = plain(self._judged(self._by_point(scores), table))
             saved = replace(saved, metrics=metrics, examples=self._strangest(rows, scores))
             source = table.source or "the given rows"
         write_report(report_data(saved, title=title, source=source), path)
@@ -268,7 +290,8 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
     def saved(self) -> SavedModel:
         """All that a model folder holds."""
         null = {"scores": self.null_.scores.tolist(), "rows": self.null_.rows}
-        return self._as_saved({"offset": float(self.offset_), **null}, examples=self.examples_)
+        settings = {"offset": float(self.offset_), "window": self.window, **null}
+        return self._as_saved(settings, examples=self.examples_)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "AutoencoderDetector":
@@ -281,7 +304,8 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         if not isinstance(saved.model, Detector):
             raise ModelFileError(f"{folder}: must hold a detector; found another model.")
         settings = saved.settings
-        estimator = cls(saved.model.code, n_members=len(saved.model.members), device=device)
+        members = len(saved.model.members)
+        estimator = cls(saved.model.code, n_members=members, window=settings["window"], device=device)
         estimator._restore(saved)
         estimator.model_.to(Runtime(device, "float32").torch_device)
         estimator.null_ = Null(np.array(settings["scores"]), settings["rows"])
@@ -292,6 +316,35 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+    def _fitted_schema(self, table: Table) -> Schema:
+        schema = Schema.fit(table, scaling=self.scaling)
+        if self.window is None:
+            return schema
+        windows = Windows(self.window)
+        windows.check(table)
+        return windows.points(schema, table)
+
+    def _seen_schema(self, schema: Schema) -> Schema:
+        """Of what the autoencoders see."""
+        return schema if self.window is None else Windows(self.window).schema(schema)
+
+    def _seen(self, rows: Rows) -> Rows:
+        return rows if self.window is None else rows.windows(self.window)
+
+    def _by_point(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return scores if self.window is None else Windows(self.window).by_point(scores)
+
+    def _scores(self, table: Table) -> NDArray[np.float64]:
+        rows = self._encode(table)
+        if self.window is not None:
+            Windows(self.window).check(table)
+        return self._by_point(strangeness(self.model_, self._seen(rows)))
+
+    def _offset(self, scores: NDArray[np.float64]) -> float:
+        if self.contamination == "auto":
+            return max(-self.null_.threshold(), float(np.percentile(-scores, 1)))
+        return float(np.percentile(-scores, 100 * self.contamination))
 
     def _plan(self, code: int | None) -> Plan:
         hidden = WIDTHS if isinstance(self.hidden_layer_sizes, str) else self.hidden_layer_sizes
@@ -313,7 +366,9 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         return list(recipe(setting) if callable(recipe) else recipe)
 
     def _causes(self, rows: Rows) -> Causes:
-        return causes(self.model_, rows, torch.tensor(self.schema_.means or (0.0,) * rows.n_features))
+        return causes(
+            self.model_, rows, torch.tensor(self._seen_schema(self.schema_).means or (0.0,) * rows.n_features)
+        )
 
     def _by_column(self, found: Causes) -> NDArray[np.float64]:
         values = found.contributions.double().numpy()
@@ -322,18 +377,18 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         # Constant columns have no features.
         places = [place for place, column in enumerate(self.schema_.columns) if column.width]
         whole = np.zeros((len(values), len(self.schema_.columns)))
-        whole[:, places] = values
+        whole[:, places] = values.reshape(len(values), -1, len(places)).sum(1)
         return whole
 
     def _strangest(self, rows: Rows, scores: NDArray[np.float64]) -> dict[str, Tensor]:
         """What the report shows: the strangest rows with their causes."""
-        order = torch.from_numpy(np.argsort(-scores, kind="stable")[:EXAMPLES].copy())
+        order = torch.from_numpy(_apart(np.argsort(-scores, kind="stable"), self.window or 1, EXAMPLES))
         some = rows.take(order)
         batch = some.batch(slice(None))
         found = self._causes(some) if self.schema_.pixels is None else error_maps(self.model_, some)
         seen = torch.ones_like(batch.x, dtype=torch.bool) if batch.observed is None else batch.observed
         return {
-            "strange.row": order,
+            "strange.row": order + (self.window or 1) - 1,
             "strange.score": torch.from_numpy(scores)[order],
             "strange.input": batch.x,
             "strange.observed": seen.to(torch.uint8),
@@ -371,3 +426,14 @@ def _two_values(labels: NDArray[Any]) -> NDArray[np.bool_]:
             f"labels of anomalies must be 1 for them and 0 for the others; found {found[:5].tolist()}. Change these."
         )
     return labels.astype(bool)
+
+
+def _apart(order: NDArray[np.int64], distance: int, count: int) -> NDArray[np.int64]:
+    """The first numbers that are not nearer to each other than a distance."""
+    kept: list[int] = []
+    for number in order.tolist():
+        if len(kept) == count:
+            break
+        if all(abs(number - other) >= distance for other in kept):
+            kept.append(number)
+    return np.array(kept, np.int64)

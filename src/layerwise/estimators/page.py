@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.data import Numeric, Schema
+from layerwise.data import Numeric, Schema, Windows
 from layerwise.models import Detector, Imputer, Predictor
 from layerwise.report import ReportData
 from layerwise.storage import SavedModel
@@ -58,13 +58,15 @@ def _anomalies(saved: SavedModel, arrays: dict[str, NDArray[Any]], shape: tuple[
     found = {name.removeprefix("strange."): values for name, values in arrays.items() if name.startswith("strange.")}
     if found and shape is None:
         observed = found["observed"].astype(bool)
-        places = [place for place, column in enumerate(saved.schema.columns) if column.width]
+        window = saved.settings["window"]
+        schema = saved.schema if window is None else Windows(window).schema(saved.schema)
+        places = [place for place, column in enumerate(schema.columns) if column.width]
         cells, expected = (
-            _cells(saved.schema, found[name], seen) for name, seen in (("input", observed), ("expected", None))
+            _cells(schema, found[name], seen) for name, seen in (("input", observed), ("expected", None))
         )
         found["causes"] = np.array(
             [
-                [(saved.schema.columns[place].name, before[place], after[place]) for place in places]
+                [(schema.columns[place].name, before[place], after[place]) for place in places]
                 for before, after in zip(cells, expected, strict=True)
             ],
             dtype=object,
