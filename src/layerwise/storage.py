@@ -20,26 +20,12 @@ import torch
 from torch import Tensor
 
 from layerwise import __version__
+from layerwise.cards import model_card
 from layerwise.data import Schema
 from layerwise.errors import ModelFileError
 from layerwise.files import atomic_folder
 from layerwise.manifest import Kind, read_sealed, seal
-from layerwise.models import (
-    Convolutional,
-    ConvolutionalConfig,
-    Dense,
-    DenseConfig,
-    Detector,
-    DetectorConfig,
-    Imputer,
-    ImputerConfig,
-    Network,
-    Predictor,
-    PredictorConfig,
-    PrincipalComponents,
-    Residual,
-    ResidualConfig,
-)
+from layerwise.models import Config, Detector, Model, Network, PrincipalComponents, model_of
 
 __all__ = [
     "FORMAT",
@@ -51,9 +37,6 @@ __all__ = [
     "save_model",
     "write_model",
 ]
-
-Model = Network | Predictor | Detector | Imputer
-Config = DenseConfig | ConvolutionalConfig | ResidualConfig | PredictorConfig | DetectorConfig | ImputerConfig
 
 FORMAT = 1
 BASELINE = ("components", "center", "variances")
@@ -162,7 +145,7 @@ def write_model(staging: Path, saved: SavedModel) -> None:
         (staging / name).write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     lines = [json.dumps(row) + "\n" for row in saved.history]
     (staging / "history.jsonl").write_text("".join(lines), encoding="utf-8")
-    (staging / "README.md").write_text(model_card(saved), encoding="utf-8")
+    (staging / "README.md").write_text(model_card(saved.model, saved.metrics, saved.settings), encoding="utf-8")
     seal(staging, KIND)
 
 
@@ -219,98 +202,12 @@ def environment() -> dict[str, str]:
     }
 
 
-def model_card(saved: SavedModel) -> str:
-    """A page of Markdown that tells what the model is and how good it is."""
-    if isinstance(saved.model, Detector):
-        told = _detector_card(saved)
-    elif isinstance(saved.model, Imputer):
-        told = _imputer_card(saved)
-    else:
-        told = _predictor_card(saved) if isinstance(saved.model, Predictor) else _autoencoder_card(saved)
-    return "\n".join([*told, ""])
-
-
-def _autoencoder_card(saved: SavedModel) -> list[str]:
-    metrics, figures = saved.metrics, []
-    if metrics:
-        figures = [
-            f"{metrics['features']} features in, a code of {metrics['n_components']}.",
-            "",
-            f"| on {metrics['rows']} {metrics.get('held_out', 'rows')} | squared error |",
-            "|---|---|",
-            f"| column means | {metrics['mean_squared_error']:.6g} |",
-            f"| PCA, same code size | {metrics['pca_squared_error']:.6g} |",
-            f"| this model | {metrics['squared_error']:.6g} |",
-            "",
-            f"Unit: {metrics['unit']}.",
-            "",
-        ]
-    return [
-        "# A Layerwise autoencoder",
-        "",
-        *figures,
-        "Use: `layerwise transform FOLDER DATA -o CODES.csv`, or in Python `DeepAutoencoder.load(FOLDER)`.",
-        "",
-        "The folder holds a few rows of the data it was made from (examples.safetensors), for the report.",
-    ]
-
-
-def _predictor_card(saved: SavedModel) -> list[str]:
-    metrics, name = saved.metrics, saved.settings["class"]
-    labels = {
-        "error": "error",
-        "majority_error": "error of the most frequent class",
-        "linear_error": "error of logistic regression",
-        "r2": "R2",
-        "linear_r2": "R2 of ridge regression",
-        "rmse": "root mean squared error",
-    }
-    figures = [f"| {label} | {metrics[key]:.6g} |" for key, label in labels.items() if metrics.get(key) is not None]
-    return [
-        f"# A Layerwise {'classifier' if name == 'StackedClassifier' else 'regressor'}",
-        "",
-        f"| on {metrics['rows']} {metrics['held_out']} | |",
-        "|---|---|",
-        *figures,
-        "",
-        f"Use: `layerwise predict FOLDER DATA -o PREDICTIONS.csv`, or in Python `{name}.load(FOLDER)`.",
-    ]
-
-
-def _detector_card(saved: SavedModel) -> list[str]:
-    metrics, figures = saved.metrics, []
-    if metrics:
-        figures = [
-            f"Fitted to {metrics['rows']} rows of {metrics['features']} features; it flags {metrics['flagged']}.",
-            "",
-        ]
-    return [
-        "# A Layerwise anomaly detector",
-        "",
-        *figures,
-        "Use: `layerwise score FOLDER DATA -o SCORES.csv`, or in Python `AutoencoderDetector.load(FOLDER)`.",
-        "",
-        "The folder holds the codes of some of the rows that it was made from.",
-    ]
-
-
-def _imputer_card(saved: SavedModel) -> list[str]:
-    metrics = saved.metrics
-    figures = [f"Fitted to {metrics['rows']} rows of {metrics['features']} features.", ""] if metrics else []
-    return [
-        "# A Layerwise imputer",
-        "",
-        *figures,
-        "Use: `layerwise impute FOLDER DATA -o COMPLETE.csv`, or in Python `AutoencoderImputer.load(FOLDER)`.",
-    ]
-
-
 def _model(path: Path, config: Config, data: bytes) -> Model:
     # Before anything of the described size is made: the description must fit the file that is there.
     if config.least_bytes() > len(data):
         raise ModelFileError(f"{path}: config.json describes a larger model than model.safetensors holds.")
     tensors = _tensors(data)
-    model = _made(config)
+    model = model_of(config)
     wanted = {name: (tuple(value.shape), value.dtype) for name, value in model.state_dict().items()}
     found = {name: (tuple(value.shape), value.dtype) for name, value in tensors.items()}
     if wanted != found:
@@ -319,23 +216,6 @@ def _model(path: Path, config: Config, data: bytes) -> Model:
     model.load_state_dict(tensors)
     model.eval()
     return model
-
-
-def _made(config: Config) -> Model:
-    """A model of the described shape, with arbitrary weights."""
-    match config:
-        case ConvolutionalConfig():
-            return Convolutional.from_config(config)
-        case ResidualConfig():
-            return Residual.from_config(config)
-        case DetectorConfig():
-            return Detector.from_config(config)
-        case ImputerConfig():
-            return Imputer.from_config(config)
-        case PredictorConfig():
-            return Predictor.from_config(config)
-        case DenseConfig():
-            return Dense.from_config(config)
 
 
 def _example_shapes(code: int, features: int) -> dict[str, tuple[int | None, ...]]:

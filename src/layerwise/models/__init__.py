@@ -43,7 +43,7 @@ from layerwise.models.layers import (
     LinearPath,
     Normalization,
 )
-from layerwise.models.networks import Network
+from layerwise.models.networks import Config, Model, Network, model_of
 from layerwise.models.predictor import Predictor
 from layerwise.models.principal_components import PrincipalComponents
 from layerwise.models.units import BernoulliUnits, GaussianUnits, RectifiedUnits, Units, units_of
@@ -54,6 +54,7 @@ __all__ = [
     "BernoulliUnits",
     "Bounds",
     "Chain",
+    "Config",
     "Convolutional",
     "ConvolutionalConfig",
     "Dense",
@@ -78,6 +79,7 @@ __all__ = [
     "LinearPath",
     "Maxout",
     "Mirrored",
+    "Model",
     "Network",
     "Normalization",
     "Orthogonal",
@@ -104,6 +106,7 @@ __all__ = [
     "gelu",
     "identity",
     "leaky_relu",
+    "model_of",
     "relu",
     "selu",
     "sigmoid",

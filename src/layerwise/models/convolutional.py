@@ -19,7 +19,7 @@ from layerwise.models.initializers import Glorot, He, Initializer
 from layerwise.models.layers import DenseLayer, Layer
 from layerwise.randomness import generator
 
-__all__ = ["Convolution", "Convolutional", "PictureAutoencoder", "Residual", "Transposed"]
+__all__ = ["Convolution", "Convolutional", "PictureAutoencoder", "Residual", "ResidualBlock", "Transposed"]
 
 LEAST_SIDE = 4
 
@@ -288,9 +288,9 @@ class Residual(PictureAutoencoder):
             self.down.append(
                 Convolution(a, b, kernel=4, stride=2, padding=1, factor=factor, place=(seed, next(places)))
             )
-            self.encoder.append(nn.ModuleList(_Block(b, activation, (seed, next(places))) for _ in range(blocks)))
+            self.encoder.append(nn.ModuleList(ResidualBlock(b, activation, (seed, next(places))) for _ in range(blocks)))
         for a, b in pairwise(reversed(widths)):
-            self.decoder.append(nn.ModuleList(_Block(a, activation, (seed, next(places))) for _ in range(blocks)))
+            self.decoder.append(nn.ModuleList(ResidualBlock(a, activation, (seed, next(places))) for _ in range(blocks)))
             self.up.append(Transposed(a, b, factor=factor, place=(seed, next(places))))
         flat = prod(self.sizes[-1]) * self.channels[-1]
         self.to_code = DenseLayer(flat, code, layer=Layer(identity), seed=seed, place=next(places))
@@ -359,8 +359,13 @@ class Residual(PictureAutoencoder):
 
 
 @final
-class _Block(nn.Module):
-    """x + conv(f(conv(f(x)))), the second convolution zero at first."""
+class ResidualBlock(nn.Module):
+    """x + conv(f(conv(f(x)))), the second convolution zero at first: it begins as the identity.
+
+    >>> x = torch.rand(1, 2, 3, 3)
+    >>> torch.equal(ResidualBlock(2, relu, (0, 0))(x), x)
+    True
+    """
 
     def __init__(self, channels: int, activation: Activation, place: tuple[int, int]) -> None:
         super().__init__()
