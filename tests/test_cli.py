@@ -774,6 +774,107 @@ def test_gaps_from_end_to_end(run, tmp_path):
     assert "is no detector. Fit one with --task detect" in error
 
 
+def test_series_from_end_to_end(run, caplog):
+    points = np.arange(300)
+    frame = pd.DataFrame({"when": points, "a": np.sin(points / 5), "b": np.cos(points / 5)})
+    frame.to_csv("series.csv", index=False)
+    words = ("--task", "detect", "--window", 6, "--contamination", 0, "-o", "d", "--set", "epochs=2")
+    assert run("fit", "series.csv", *words)[0] == 0
+    assert "only rise like a clock: 'when'" in caplog.text
+    frame.loc[200:, "b"] = 7.0
+    frame.to_csv("later.csv", index=False)
+    assert run("score", "d", "later.csv", "-o", "s.csv")[0] == 0
+    scores = pd.read_csv("s.csv")
+    assert len(scores) == 300
+    assert scores.flagged[200:].all()
+    assert not scores.flagged[:200].any()
+    assert scores.cause1[scores.flagged == 1].str.startswith("b (").mean() > 0.9
+    frame[:4].to_csv("short.csv", index=False)
+    code, _, error = run("score", "d", "short.csv", "-o", "x.csv")
+    assert code == 2
+    assert one_line(error)
+    assert "at least the 6 points of a window; found 4" in error
+    code, _, error = run("fit", "series.csv", "--window", 6, "-o", "x")
+    assert code == 2
+    assert "--window is for --task detect alone" in error
+
+
+def drawn_pictures(folder: Path, count: int, channels: int = 3) -> None:
+    folder.mkdir()
+    draw = np.random.default_rng(0)
+    for number in range(count):
+        shape = (12 + number, 16, channels)[: 2 if channels == 1 else 3]
+        Image.fromarray(draw.integers(0, 256, shape, np.uint8)).save(folder / f"{number}.png")
+
+
+def pixels(path: str) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def test_pictures_from_end_to_end(run):
+    drawn_pictures(Path("photos"), 3)
+    short = ("--epochs", 1, "--hidden", "4,4", "--quiet")
+    code, out, error = run("fit", "photos", "--task", "denoise", "-o", "d", "--report", "page.html", *short)
+    assert (code, out) == (0, ""), error
+    assert "best Gaussian filter" in Path("page.html").read_text("utf-8")
+    assert run("denoise", "d", "photos", "-o", "clean") == (0, "", "")
+    assert [pixels(f"clean/{number}.png").shape for number in range(3)] == [(12, 16, 3), (13, 16, 3), (14, 16, 3)]
+    assert run("denoise", "d", "photos/1.png", "-o", "one.jpg")[0] == 0
+    assert pixels("one.jpg").shape == (13, 16, 3)
+    np.save("all.npy", np.zeros((2, 9, 9), np.uint8))
+    assert run("denoise", "d", "all.npy", "-o", "found.npy")[0] == 0
+    assert np.load("found.npy").shape == (2, 9, 9)
+    assert run("fit", "photos", "--task", "colorize", "-o", "c", *short)[0] == 0
+    drawn_pictures(Path("grey"), 2, channels=1)
+    assert run("colorize", "c", "grey", "-o", "coloured")[0] == 0
+    assert pixels("coloured/0.png").shape == (12, 16, 3)
+    Path("masks").mkdir()
+    for number in range(3):
+        light = pixels(f"photos/{number}.png").mean(2)
+        Image.fromarray(((light > 128) * 255).astype(np.uint8)).save(f"masks/{number}.png")
+    code, _, error = run("fit", "photos", "--task", "segment", "--masks", "masks", "-o", "s", *short)
+    assert (code, error) == (0, "")
+    assert run("segment", "s", "photos", "-o", "found")[0] == 0
+    assert {*np.unique(pixels("found/2.png"))} <= {0, 255}
+    code, out, _ = run("evaluate", "s", "photos", "--masks", "masks", "--json")
+    assert code == 0
+    assert json.loads(out)["mean_iou"] > 0
+    assert run("info", "s")[0] == run("fit", "photos", "--task", "denoise", "--dry-run")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("fit", "photos", "--task", "segment", "-o", "x"), "masks are needed: --masks FOLDER"),
+        (("fit", "photos", "--task", "segment", "--masks", "other", "-o", "x"), "a mask of its name; missing '0.png'"),
+        (("fit", "photos", "--task", "segment", "--masks", "photos", "-o", "x"), "masks must be grey"),
+        (("fit", "photos", "--task", "denoise", "--masks", "photos", "-o", "x"), "--masks is for --task segment alone"),
+        (("fit", "photos", "--task", "colorize", "--code", 3, "-o", "x"), "--code is not for --task colorize"),
+        (("fit", "photos", "--task", "denoise", "--noise", "loud", "-o", "x"), "--noise must be one of gaussian"),
+        (("fit", "t.csv", "--task", "denoise", "-o", "x"), "pictures are needed; found a table"),
+        (("fit", "other", "--task", "colorize", "-o", "x"), "picture 0 is grey"),
+        (("denoise", "d", "photos", "-o", "x.png"), "x.png takes one picture; found 2"),
+        (("denoise", "d", "photos", "-o", "x.npy"), "an array needs pictures of one size; found 2"),
+        (("segment", "d", "photos", "-o", "x"), "does not segment. Fit a model with --task segment"),
+        (("report", "d", "photos", "-o", "x"), "the page of pictures is that of fit"),
+        (("transform", "d", "photos", "-o", "x.csv"), "has no codes"),
+    ],
+)
+def test_bad_pictures_are_refused_in_one_line(run, words, told):
+    drawn_pictures(Path("photos"), 2)
+    drawn_pictures(Path("other"), 1, channels=1)
+    Path("other/0.png").rename("other/9.png")
+    messy().to_csv("t.csv", index=False)
+    if "d" in words:
+        assert run("fit", "photos", "--task", "denoise", "--epochs", 1, "--hidden", "2", "-o", "d", "--quiet")[0] == 0
+    code, out, error = run(*words)
+    assert (code, out) == (2, "")
+    assert told in error
+    assert one_line(error)
+    assert not any(Path(name).exists() for name in ("x", "x.png", "x.npy", "x.csv"))
+
+
 def test_only_a_detector_scores(run, model):
     code, _, error = run("score", "model", "t.csv", "-o", "s.csv")
     assert code == 2

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from layerwise.models import Detector, Imputer, Model, Predictor
+from layerwise.models import Detector, Imputer, Model, PictureMap, Predictor
 
 __all__ = ["model_card"]
 
@@ -22,6 +22,8 @@ def model_card(model: Model, metrics: Metrics, settings: Metrics) -> str:
         told = _detector(metrics)
     elif isinstance(model, Imputer):
         told = _imputer(metrics)
+    elif isinstance(model, PictureMap):
+        told = _pictures(metrics)
     else:
         told = _predictor(metrics, str(settings["class"])) if isinstance(model, Predictor) else _autoencoder(metrics)
     return "\n".join([*told, ""])
@@ -97,4 +99,20 @@ def _imputer(metrics: Metrics) -> list[str]:
         "",
         *figures,
         "Use: `layerwise impute FOLDER DATA -o COMPLETE.csv`, or in Python `AutoencoderImputer.load(FOLDER)`.",
+    ]
+
+
+def _pictures(metrics: Metrics) -> list[str]:
+    verb = metrics["task"]
+    figures = [f"| {name} | {value:.6g} |" for name, value in metrics.items() if isinstance(value, float)]
+    return [
+        f"# A Layerwise model that can {verb} pictures",
+        "",
+        f"| on {metrics['judged']} {metrics['held_out']} | |",
+        "|---|---|",
+        *figures,
+        "",
+        f"Use: `layerwise {verb} FOLDER PICTURES -o OUTPUT`, or in Python `layerwise.estimators.load(FOLDER)`.",
+        "",
+        "The folder holds parts of a few pictures that it was judged by (examples.safetensors), for the report.",
     ]

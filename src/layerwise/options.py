@@ -9,15 +9,20 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, final
 
+from layerwise.corruptions import Corruption, GaussianNoise, Masking, SaltAndPepper, Varied
 from layerwise.data import Schema, Table, read
 from layerwise.errors import InputError
 from layerwise.estimators import (
     AutoencoderDetector,
     AutoencoderImputer,
+    Colorizer,
     DeepAutoencoder,
+    Denoiser,
+    Segmenter,
     StackedClassifier,
     StackedRegressor,
 )
+from layerwise.estimators.loading import PictureModel, RowsModel
 from layerwise.models import Convolutional, Network, Residual, identity, sigmoid
 from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
 from layerwise.recipes import RECIPES, recipe_arguments
@@ -29,17 +34,25 @@ __all__ = [
     "FitOptions",
     "checkpoint_settings",
     "label_of",
+    "noise_of",
     "recipe_name",
     "recipe_settings",
 ]
 
-Estimator = DeepAutoencoder | StackedClassifier | StackedRegressor | AutoencoderDetector | AutoencoderImputer
+Estimator = RowsModel
 PREDICTORS: dict[str, type[StackedClassifier] | type[StackedRegressor]] = {
     "classify": StackedClassifier,
     "regress": StackedRegressor,
 }
-TASKS = "reconstruct", *PREDICTORS, "detect", "impute"
+PICTURE_TASKS: dict[str, type[PictureModel]] = {"denoise": Denoiser, "colorize": Colorizer, "segment": Segmenter}
+TASKS = "reconstruct", *PREDICTORS, "detect", "impute", *PICTURE_TASKS
 DEFAULTS = {"reconstruct": "default", "detect": "detection", "impute": "imputation"}
+DEFAULTS |= dict.fromkeys(PICTURE_TASKS, "restoration")
+NOISES: dict[str, Callable[[float], Corruption]] = {
+    "gaussian": GaussianNoise,
+    "salt_and_pepper": SaltAndPepper,
+    "masking": Masking,
+}
 # A model of the command line says how good it is on rows that it has not seen.
 TEST_FRACTION = 0.1
 PICTURE_CODE = 30
@@ -78,6 +91,8 @@ class FitOptions:
     fidelity: str = "auto"
     contamination: float | None = None
     window: int | None = None
+    noise: str | None = None
+    masks: Path | None = None
     task: str = "reconstruct"
     seed: int = 0
     device: str = "auto"
@@ -88,7 +103,7 @@ class FitOptions:
     report: Path | None = None
     progress: bool = True
 
-    def estimator(self) -> Estimator:
+    def estimator(self) -> RowsModel | PictureModel:
         """The estimator that these options describe.
 
         Raises:
@@ -99,9 +114,14 @@ class FitOptions:
             raise InputError(f"--scaling must be one of {', '.join(scalings)}; got {self.scaling!r}.")
         if self.task not in TASKS:
             raise InputError(f"--task must be one of {', '.join(TASKS)}; got {self.task!r}.")
-        for name, given in (("--contamination", self.contamination), ("--window", self.window)):
-            if given is not None and self.task != "detect":
-                raise InputError(f"{name} is of anomalies: use it with --task detect.")
+        for name, given, task in (
+            ("--contamination", self.contamination, "detect"),
+            ("--window", self.window, "detect"),
+            ("--noise", self.noise, "denoise"),
+            ("--masks", self.masks, "segment"),
+        ):
+            if given is not None and self.task != task:
+                raise InputError(f"{name} is for --task {task} alone; leave it out.")
         common: dict[str, Any] = {
             "scaling": self.scaling,
             "device": self.device,
@@ -119,6 +139,8 @@ class FitOptions:
             )
         if self.task in ("detect", "impute"):
             return self._of_rows(common)
+        if self.task in PICTURE_TASKS:
+            return self._of_pictures(common)
         widths = (*(self._widths() or (256,) * 2), *([] if self.code is None else [self.code]))
         return PREDICTORS[self.task](
             widths, fidelity=self._fidelity(), recipe=self.recipe, test_fraction=TEST_FRACTION, **common
@@ -127,8 +149,7 @@ class FitOptions:
     def _of_rows(self, common: dict[str, Any]) -> AutoencoderDetector | AutoencoderImputer:
         given = {"--fidelity": self.fidelity != "auto", "--codes": self.codes is not None}
         given["--code"] = self.code is not None and self.task == "impute"
-        for name in filter(given.get, given):
-            raise InputError(f"{name} is not for --task {self.task}; leave it out.")
+        self._refuse(given)
         if self.task == "impute":
             chosen = {"hidden_layer_sizes": self._widths()} if self._widths() else {}
             return AutoencoderImputer(recipe=self.recipe, **{**common, **chosen})
@@ -142,6 +163,21 @@ class FitOptions:
             recipe=self.recipe,
             **common,
         )
+
+    def _of_pictures(self, common: dict[str, Any]) -> PictureModel:
+        given = {"--fidelity": self.fidelity != "auto", "--codes": self.codes is not None}
+        given |= {"--code": self.code is not None, "--scaling": self.scaling != "auto"}
+        self._refuse(given)
+        chosen: dict[str, Any] = {"recipe": self.recipe, **{k: v for k, v in common.items() if k != "scaling"}}
+        if self._widths():
+            chosen["widths"] = self._widths()
+        if self.noise is not None:
+            chosen["noise"] = noise_of(self.noise)
+        return PICTURE_TASKS[self.task](**chosen)
+
+    def _refuse(self, given: Mapping[str, bool]) -> None:
+        for name in (name for name, there in given.items() if there):
+            raise InputError(f"{name} is not for --task {self.task}; leave it out.")
 
     def _network(self) -> Callable[..., Network] | None:
         """A network of convolutions, where one is asked for."""
@@ -176,6 +212,28 @@ class FitOptions:
         if self.fidelity not in known:
             raise InputError(f"--fidelity must be one of {', '.join(known)}; got {self.fidelity!r}.")
         return known[self.fidelity]
+
+
+def noise_of(text: str) -> Varied:
+    """Noise of a kind, at any level up to one.
+
+    Raises:
+        InputError: for another kind, or a level that is no number.
+
+    >>> noise_of("gaussian:0.5").high
+    0.5
+    """
+    kind, _, level = text.partition(":")
+    try:
+        high = float(level or 0.3)
+    except ValueError:
+        high = float("nan")
+    if kind not in NOISES or not high > 0:
+        raise InputError(
+            f"--noise must be one of {', '.join(NOISES)}, perhaps with its largest level, like gaussian:0.3; "
+            f"got {text!r}."
+        )
+    return Varied(NOISES[kind], 0.0, high=high, bounds=(0.0, 1.0))
 
 
 def label_of(task: str, target: str | None, label: str | None) -> str | None:

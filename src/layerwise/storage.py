@@ -222,6 +222,7 @@ def _example_shapes(code: int, features: int) -> dict[str, tuple[int | None, ...
     shapes: dict[str, tuple[int | None, ...]] = {"codes": (None, code), "strange.contributions": (None, None)}
     shapes |= dict.fromkeys(("error", "labels", "rows.error", "strange.row", "strange.score"), (None,))
     shapes |= {f"rows.{name}": (None, features) for name in ("input", "reconstruction", "pca", "observed")}
+    shapes |= {"pictures.shown": (None,) * 5, "pictures.size": (None, 2)}
     return shapes | {f"strange.{name}": (None, features) for name in ("input", "expected", "observed")}
 
 

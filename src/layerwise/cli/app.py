@@ -36,6 +36,8 @@ Examples:
   layerwise score detector new.csv -o scores.csv
   layerwise fit table.csv --task impute -o imputer
   layerwise impute imputer table.csv -o complete.csv
+  layerwise fit photos --task denoise -o denoiser
+  layerwise denoise denoiser noisy.png -o clean.png
 """
 
 app = typer.Typer(

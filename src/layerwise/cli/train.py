@@ -30,7 +30,8 @@ def fit(
     scaling: Annotated[str, typer.Option(help='"auto", "standard", "minmax" or "none".')] = "auto",
     fidelity: Annotated[str, typer.Option(help='"auto", "squared_error", "mixed" or "cross_entropy".')] = "auto",
     task: Annotated[
-        str, typer.Option(help='"reconstruct", "classify", "regress", "detect" or "impute".')
+        str,
+        typer.Option(help="reconstruct, classify, regress, detect, impute; of pictures: denoise, colorize, segment."),
     ] = "reconstruct",
     target: Annotated[str | None, typer.Option(help="The column to predict; empty cells are unlabelled rows.")] = None,
     contamination: Annotated[
@@ -41,6 +42,13 @@ def fit(
         typer.Option(
             min=2, help="The rows are a series: detect judges each point with those before it, so many in all."
         ),
+    ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(help="What denoise takes away: gaussian, salt_and_pepper or masking, like gaussian:0.3."),
+    ] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="What segment learns: a folder with a mask of each picture's name.")
     ] = None,
     label: Label = None,
     drop: Drop = None,
@@ -86,6 +94,8 @@ def fit(
         fidelity=fidelity,
         contamination=contamination,
         window=window,
+        noise=noise,
+        masks=masks,
         seed=seed,
         device=device,
         precision=precision,

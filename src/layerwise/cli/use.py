@@ -114,6 +114,7 @@ def evaluate(
     model: Model,
     data: Data,
     *,
+    masks: Annotated[Path | None, typer.Option(help="Of a model that segments: the masks of the pictures.")] = None,
     data_dir: DataDir = None,
     member: Member = None,
     device: Device = "auto",
@@ -121,9 +122,10 @@ def evaluate(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Compare the model with PCA and the column means on the rows of DATA."""
+    """Compare the model with what is simpler on the rows or pictures of DATA."""
     from layerwise import commands
     from layerwise.options import DataOptions
 
-    metrics, summary = commands.evaluate(model, DataOptions(data, data_dir, member=member), device=device)
+    source = DataOptions(data, data_dir, member=member)
+    metrics, summary = commands.evaluate(model, source, masks=masks, device=device)
     out(metrics if as_json else summary, as_json)

@@ -1,5 +1,6 @@
 """What each verb of the command line does; all of it through the estimators."""
 
+from layerwise.commands.pictures import apply
 from layerwise.commands.train import FitResult, dry_run, fit, phases
 from layerwise.commands.use import impute, predict, reconstruct, score, transform
 from layerwise.commands.view import evaluate, info, list_datasets, report
@@ -7,6 +8,7 @@ from layerwise.commands.words import as_table, summary
 
 __all__ = [
     "FitResult",
+    "apply",
     "as_table",
     "dry_run",
     "evaluate",

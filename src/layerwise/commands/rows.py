@@ -5,10 +5,12 @@ from layerwise.data.table import listing
 from layerwise.estimators import DeepAutoencoder, StackedClassifier, StackedRegressor
 from layerwise.options import PREDICTORS, DataOptions, Estimator, FitOptions
 
-__all__ = ["codes", "judged", "matching", "wanted"]
+Coder = DeepAutoencoder | StackedClassifier | StackedRegressor
+
+__all__ = ["Coder", "codes", "judged", "matching", "wanted"]
 
 
-def codes(estimator: DeepAutoencoder | StackedClassifier | StackedRegressor, table: Table) -> Table:
+def codes(estimator: Coder, table: Table) -> Table:
     """The code of each row as a table."""
     found = estimator.transform(table)
     return Table.from_array(found, names=tuple(f"code{i}" for i in range(found.shape[1])))

@@ -5,18 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from layerwise.commands.rows import codes, wanted
+from layerwise.commands.pictures import fit_pictures, plan_pictures
+from layerwise.commands.rows import Coder, codes, wanted
 from layerwise.commands.view import report
 from layerwise.commands.words import summary
-from layerwise.data import check_writable, write
+from layerwise.data import Schema, Table, check_writable, write
 from layerwise.errors import InputError
-from layerwise.estimators import AutoencoderDetector, AutoencoderImputer, DeepAutoencoder
+from layerwise.estimators import AutoencoderImputer, DeepAutoencoder
+from layerwise.estimators.loading import PictureModel, RowsModel
 from layerwise.files import check_file
-from layerwise.models import Predictor
+from layerwise.models import Model, Predictor
 from layerwise.options import FitOptions
 from layerwise.report.words import describe as words
 from layerwise.storage import model_folder, write_model
-from layerwise.training import Block, Boltzmann, History, Upto, View, describe
+from layerwise.training import Block, Boltzmann, History, Recipe, Upto, View, describe
 
 __all__ = ["FitResult", "dry_run", "fit", "phases"]
 
@@ -35,13 +37,19 @@ class FitResult:
 
 def dry_run(options: FitOptions) -> dict[str, Any]:
     """The recipe that `fit` would run, and nothing else."""
-    table = wanted(options)
-    schema, model, recipe = options.estimator().plan(table)
+    estimator = options.estimator()
+    planned: tuple[Schema, Model, Recipe]
+    if isinstance(estimator, PictureModel):
+        count, planned = plan_pictures(estimator, options.source, masks=options.masks)
+    else:
+        table = wanted(options)
+        count, planned = len(table), estimator.plan(table)
+    schema, model, recipe = planned
     # The layers before the head: the widths that the views speak of.
     widths = model.widths[:-1] if isinstance(model, Predictor) else model.widths
     rows = zip(recipe, describe(recipe), strict=True)
     return {
-        "rows": len(table),
+        "rows": count,
         "features": schema.n_features,
         "widths": model.widths,
         "recipe": [{**plain, "widths": list(_trained(phase.view, widths))} for phase, plain in rows],
@@ -91,15 +99,17 @@ def fit(options: FitOptions) -> FitResult:
         check_file(path)
     if options.codes is not None:
         check_writable(options.codes)
+    table: Table | None = None
     with model_folder(options.output) as staging:
-        table = wanted(options)
         history = History(staging / "history.jsonl")
-        estimator.fit(table, history=history, checkpoint=options.checkpoint)
-        estimator.ignored_ = (*options.source.drop, *([options.source.label] if options.source.label else []))
-        if options.source.label and not isinstance(estimator, DeepAutoencoder | AutoencoderImputer):
-            estimator.metrics_["target"] = options.source.label
+        if isinstance(estimator, PictureModel):
+            fit_pictures(estimator, options.source, masks=options.masks, history=history, checkpoint=options.checkpoint)
+        else:
+            table = wanted(options)
+            estimator.fit(table, history=history, checkpoint=options.checkpoint)
+            _leave_out(estimator, options)
         write_model(staging, estimator.saved())
-    if options.codes is not None and not isinstance(estimator, AutoencoderDetector | AutoencoderImputer):
+    if options.codes is not None and table is not None and isinstance(estimator, Coder):
         write(codes(estimator, table), options.codes)
     if options.report is not None:
         report(options.output, None, output=options.report, device=options.device)
@@ -107,3 +117,11 @@ def fit(options: FitOptions) -> FitResult:
         more = "" if options.checkpoint is None else " The same command goes on from here."
         logger.warning("wrote %s with these weights.%s", options.output, more)
     return FitResult(estimator.metrics_, summary(estimator.metrics_), history.signal)
+
+
+def _leave_out(estimator: RowsModel, options: FitOptions) -> None:
+    """What was dropped or was the label is no feature of other rows either."""
+    label = options.source.label
+    estimator.ignored_ = (*options.source.drop, *([label] if label else []))
+    if label and not isinstance(estimator, DeepAutoencoder | AutoencoderImputer):
+        estimator.metrics_["target"] = label

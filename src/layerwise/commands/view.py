@@ -3,18 +3,24 @@
 from pathlib import Path
 from typing import Any
 
+from layerwise.commands.pictures import judge_pictures
 from layerwise.commands.rows import judged
 from layerwise.commands.words import summary
 from layerwise.data import datasets
+from layerwise.errors import InputError
 from layerwise.estimators import load
+from layerwise.estimators.loading import PictureModel
 from layerwise.options import DataOptions
 
 __all__ = ["evaluate", "info", "list_datasets", "report"]
 
 
-def evaluate(model: Path, source: DataOptions, *, device: str) -> tuple[dict[str, Any], str]:
-    """The figures of `fit` on the given rows, as values and in words."""
+def evaluate(model: Path, source: DataOptions, *, masks: Path | None = None, device: str) -> tuple[dict[str, Any], str]:
+    """The figures of `fit` on the given rows or pictures, as values and in words."""
     estimator = load(model, device=device)
+    if isinstance(estimator, PictureModel):
+        metrics = judge_pictures(estimator, source, masks=masks)
+        return metrics, summary(metrics)
     metrics = estimator.evaluate(judged(estimator, source))
     return metrics, summary(metrics)
 
@@ -22,6 +28,11 @@ def evaluate(model: Path, source: DataOptions, *, device: str) -> tuple[dict[str
 def report(model: Path, source: DataOptions | None, *, output: Path, device: str) -> None:
     """Write the page, on the given rows or on those which `fit` held out."""
     estimator = load(model, device=device)
+    if isinstance(estimator, PictureModel):
+        if source is not None:
+            raise InputError(f"{model}: the page of pictures is that of fit; leave {source.source} out.")
+        estimator.report(output, title=model.name)
+        return
     estimator.report(output, None if source is None else judged(estimator, source), title=model.name)
 
 
@@ -30,6 +41,7 @@ def info(model: Path) -> dict[str, Any]:
     estimator = load(model, device="cpu")
     kinds = [column.kind for column in estimator.schema_.columns]
     keys = ["task", "rows", "held_out", "squared_error", "pca_squared_error", "ratio_to_pca", "verdict"]
+    keys += ["psnr", "smoothed_psnr", "chrominance_error", "mean_chrominance_error", "mean_iou", "otsu_mean_iou"]
     keys += ["error", "majority_error", "linear_error", "r2", "linear_r2", "rmse"]
     return {
         "model": str(model),

@@ -16,6 +16,7 @@ def summary(metrics: dict[str, Any]) -> str:
         KeyError: for figures that are not those of `metrics_`.
     """
     tasks = {"detect": _anomalies, "impute": _gaps, "classify": _forecast, "regress": _forecast}
+    tasks |= dict.fromkeys(("denoise", "colorize", "segment"), _pictures)
     return tasks[metrics["task"]](metrics) if "task" in metrics else _comparison(metrics)
 
 
@@ -28,6 +29,25 @@ def _gaps(metrics: dict[str, Any]) -> str:
         f"  column means {hidden['mean']:.4g}   linear {hidden['linear']:.4g}   "
         f"imputer {hidden['network']:.4g} ({left})"
     )
+
+
+def _pictures(metrics: dict[str, Any]) -> str:
+    judged = f"on {metrics['judged']} {metrics['held_out']}" if "judged" in metrics else "on these pictures"
+    if metrics["task"] == "denoise":
+        told = {name: f"{metrics[name]:.2f} dB" for name in ("noisy_psnr", "smoothed_psnr", "psnr")}
+        return (
+            f"{judged}, peak signal-to-noise ratio:\n"
+            f"  noisy {told['noisy_psnr']}   best Gaussian filter {told['smoothed_psnr']}   model {told['psnr']}"
+        )
+    if metrics["task"] == "colorize":
+        usual, found = metrics["mean_chrominance_error"], metrics["chrominance_error"]
+        return (
+            f"{judged}, squared error of a pixel's chrominances:\n"
+            f"  mean colour {usual:.4g}   model {found:.4g} ({found / usual - 1:+.1%})"
+        )
+    otsu = f"threshold (Otsu) {metrics['otsu_mean_iou']:.4f}   " if "otsu_mean_iou" in metrics else ""
+    right = f"{metrics['right_pixels']:.2%} of the pixels are right"
+    return f"{judged}, mean intersection over union:\n  {otsu}model {metrics['mean_iou']:.4f}; {right}"
 
 
 def _anomalies(metrics: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """What is done to the input before the model sees it; the target stays clean."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from typing import final
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from layerwise.errors import InputError
 
-__all__ = ["Compose", "Corruption", "GaussianNoise", "Masking", "SaltAndPepper", "SwapNoise"]
+__all__ = ["Compose", "Corruption", "GaussianNoise", "Masking", "SaltAndPepper", "SwapNoise", "Varied"]
 
 
 class Corruption(ABC):
@@ -139,6 +140,45 @@ class Compose(Corruption):
         for part in self.parts:
             x = part(x, generator)
         return x
+
+
+@final
+@dataclass(frozen=True)
+class Varied(Corruption):
+    """A corruption whose level is drawn anew for each row: what is trained with it must not rely on a level.
+
+    Arguments:
+        kind: makes the corruption of a level: `GaussianNoise`, `SaltAndPepper`, `Masking`.
+        low: the least level.
+        high: the largest level.
+        bounds: where the corrupted values are cut off; None for nowhere.
+
+    Raises:
+        InputError: for levels that the corruption does not take, or that are not in order.
+
+    >>> Varied(Masking, 1.0, high=1.0)(torch.ones(2, 2), torch.Generator())
+    tensor([[0., 0.],
+            [0., 0.]])
+    """
+
+    kind: Callable[[float], Corruption]
+    low: float
+    _: KW_ONLY
+    high: float
+    bounds: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        self.kind(self.low), self.kind(self.high)
+        if self.low > self.high:
+            raise InputError(f"levels must be in order; got {self.low} to {self.high}.")
+
+    def __call__(self, x: Float[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
+        """Corrupt each row by its own level."""
+        share = torch.rand(len(x), generator=generator, device=x.device).tolist()
+        levels = [self.low + (self.high - self.low) * one for one in share]
+        rows = [self.kind(level)(row, generator) for level, row in zip(levels, x.split(1), strict=True)]
+        y = torch.cat(rows) if rows else x
+        return y if self.bounds is None else y.clamp(*self.bounds)
 
 
 def _uniform(x: Tensor, generator: torch.Generator) -> Tensor:

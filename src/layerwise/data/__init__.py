@@ -4,6 +4,7 @@ from layerwise.data.arrow import from_arrow, to_arrow
 from layerwise.data.columns import Binary, Categorical, Column, Constant, Numeric, Pixels
 from layerwise.data.datasets import DataSet, datasets
 from layerwise.data.frames import from_frame
+from layerwise.data.patches import Patches
 from layerwise.data.read import READABLE, read
 from layerwise.data.rows import Batch, Rows
 from layerwise.data.schema import Block, Scaling, Schema
@@ -23,6 +24,7 @@ __all__ = [
     "Constant",
     "DataSet",
     "Numeric",
+    "Patches",
     "Pixels",
     "Raw",
     "Rows",

@@ -15,10 +15,11 @@ from layerwise.data.damage import damage
 from layerwise.data.limits import ARRAY_COLUMNS, check_array, check_columns
 from layerwise.data.table import Origin, Table
 from layerwise.errors import InputError
+from layerwise.files import atomic_file
 
-__all__ = ["read_pictures", "write_pictures"]
+__all__ = ["PICTURES", "read_each", "read_pictures", "write_picture", "write_pictures"]
 
-SUFFIXES = {".png", ".jpg", ".jpeg"}
+PICTURES = {".png", ".jpg", ".jpeg"}
 # Pillow knows seventy formats, and looks at the content, not at the name.
 FORMATS = ("PNG", "JPEG")
 # A progressive JPEG has some ten scans, each of which takes as long as a whole picture.
@@ -39,17 +40,7 @@ def read_pictures(folder: Path) -> Table:
             pixels or that unfold to far more than they take on the disk, or without Pillow.
         ResourceError: beyond the memory that is free.
     """
-    image = _pillow()
-    files = sorted(
-        (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()),
-        key=_natural,
-    )
-    files = [file for file in files if not file.name.startswith(".")]
-    if not files:
-        hint = (
-            " For the MNIST files in it: layerwise fit mnist --data-dir FOLDER." if any(folder.glob("*ubyte*")) else ""
-        )
-        raise InputError(f"{folder}: a folder must hold PNG or JPEG pictures; found none.{hint}")
+    image, files = _pillow(), _files(folder)
     heads = [_head(image, file) for file in files]
     sizes = Counter(size for size, _ in heads)
     if len(sizes) > 1:
@@ -73,6 +64,40 @@ def read_pictures(folder: Path) -> Table:
     return Table.from_array(array, labels=labels, origin=Origin(str(folder)))
 
 
+def read_each(path: Path) -> list[tuple[str, NDArray[np.uint8]]]:
+    """The pictures of a folder, or the one of a file, of any size, with their names: grey or of three channels.
+
+    Transparency is dropped; pictures of 16 bits become bytes.
+
+    Raises:
+        InputError: for a folder without pictures, a damaged picture, or without Pillow.
+    """
+    image = _pillow()
+    files = _files(path) if path.is_dir() else [path]
+    found = []
+    for file in files:
+        _, mode = _head(image, file)
+        if mode in DEEP:
+            pixels = (_pixels(image, file, None) >> 8).astype(np.uint8)
+        else:
+            pixels = _pixels(image, file, "L" if mode in GREY else "RGB")
+        found.append((str(file.relative_to(path)) if path.is_dir() else file.name, pixels))
+    return found
+
+
+def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write one picture, shape (height, width[, channels]), in the format of the name.
+
+    Raises:
+        InputError: for a name that is neither of a PNG nor of a JPEG.
+    """
+    image = _pillow()
+    if path.suffix.lower() not in PICTURES:
+        raise InputError(f"{path}: a picture must be named .png or .jpg; found {path.suffix or 'no suffix'!r}.")
+    with atomic_file(path) as staging:
+        image.fromarray(picture).save(staging, format="PNG" if path.suffix.lower() == ".png" else "JPEG", quality=95)
+
+
 def write_pictures(folder: Path, array: NDArray[Any]) -> None:
     """Write each picture, shape (rows, height, width[, channels]), as a PNG: 0000.png, 0001.png, ...
 
@@ -86,6 +111,21 @@ def write_pictures(folder: Path, array: NDArray[Any]) -> None:
     for i, picture in enumerate(array):
         flat = picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
         image.fromarray(flat).save(folder / f"{i:0{digits}}.png")
+
+
+def _files(folder: Path) -> list[Path]:
+    """The pictures in a folder and its subfolders, ordered by name."""
+    files = sorted(
+        (file for file in folder.rglob("*") if file.suffix.lower() in PICTURES and file.is_file()),
+        key=_natural,
+    )
+    files = [file for file in files if not file.name.startswith(".")]
+    if not files:
+        hint = (
+            " For the MNIST files in it: layerwise fit mnist --data-dir FOLDER." if any(folder.glob("*ubyte*")) else ""
+        )
+        raise InputError(f"{folder}: a folder must hold PNG or JPEG pictures; found none.{hint}")
+    return files
 
 
 def _pillow() -> Any:

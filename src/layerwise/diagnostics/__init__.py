@@ -9,6 +9,7 @@ from layerwise.diagnostics.likelihood import (
     log_likelihood,
     pseudo_likelihood,
 )
+from layerwise.diagnostics.pictures import mean_intersection_over_union, peak_signal_to_noise
 from layerwise.diagnostics.probes import classification_error, factor_recovery, linear_probe, nearest_probe
 from layerwise.diagnostics.reconstruction import Comparison, compare, passes
 from layerwise.diagnostics.sparseness import active_share, hoyer, jacobian_norm, saturation
@@ -30,9 +31,11 @@ __all__ = [
     "linear_probe",
     "log_likelihood",
     "mean_fidelity",
+    "mean_intersection_over_union",
     "nearest_probe",
     "neighbourhoods",
     "passes",
+    "peak_signal_to_noise",
     "pseudo_likelihood",
     "saturation",
     "unit_activity",

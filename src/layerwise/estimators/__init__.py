@@ -1,10 +1,13 @@
 """The scikit-learn faces."""
 
 from layerwise.estimators.belief import DeepBeliefNetwork
+from layerwise.estimators.colorizer import Colorizer
+from layerwise.estimators.denoiser import Denoiser
 from layerwise.estimators.detector import AutoencoderDetector
 from layerwise.estimators.imputer import AutoencoderImputer
 from layerwise.estimators.loading import load
 from layerwise.estimators.machine import RBM
+from layerwise.estimators.segmenter import Segmenter
 from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
 from layerwise.estimators.transformer import DeepAutoencoder
 
@@ -12,8 +15,11 @@ __all__ = [
     "RBM",
     "AutoencoderDetector",
     "AutoencoderImputer",
+    "Colorizer",
     "DeepAutoencoder",
     "DeepBeliefNetwork",
+    "Denoiser",
+    "Segmenter",
     "StackedClassifier",
     "StackedRegressor",
     "load",

@@ -25,14 +25,14 @@ from layerwise.runtime import Precision, Runtime
 from layerwise.storage import SavedModel, plain, save_model
 from layerwise.training import Checkpoint, History, ProgressBar
 
-__all__ = ["RowsEstimator", "RowsTransformer"]
+__all__ = ["RowsEstimator", "RowsTransformer", "SavedEstimator"]
 
 
-class RowsEstimator(BaseEstimator, ABC):
-    """An estimator whose rows are arrays, frames or tables, with a schema that is fitted once.
+class SavedEstimator(BaseEstimator, ABC):
+    """What every estimator shares: a seed, a run that may be watched and kept, and a model folder.
 
     Attributes:
-        schema_: how columns become features, and back.
+        schema_: how what it was fitted to becomes features, and back.
     """
 
     device: str
@@ -128,6 +128,10 @@ class RowsEstimator(BaseEstimator, ABC):
             # Not NumPy's global generator: nobody else's numbers change because a model was fitted.
             return int(np.random.SeedSequence().entropy) % 2**31  # type: ignore[arg-type]
         return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+
+class RowsEstimator(SavedEstimator, ABC):
+    """An estimator whose rows go through a schema."""
 
     def _table(self, X: Any, *, reset: bool) -> Table:
         if isinstance(X, Table):

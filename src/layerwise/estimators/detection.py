@@ -41,6 +41,8 @@ FLOOR = 0.05  # Of a column's usual error, in scaled units: what is below is exa
 LEAST_SPREAD = 0.1
 LEAST_ROWS = 10
 PARTS = 3
+# How often hidden cells are filled in: of a series many are hidden at once.
+ROUNDS, WINDOW_ROUNDS = 3, 20
 QUANTILES = 1001
 UPPER = 0.8
 
@@ -293,28 +295,40 @@ class Causes(NamedTuple):
 
 
 @torch.no_grad()
-def causes(detector: Detector, rows: Rows, means: Tensor) -> Causes:
+def causes(detector: Detector, rows: Rows, means: Tensor, *, points: int = 1, together: bool = False) -> Causes:
     """Hide the cells of each column in turn, fill in what the autoencoders expect there, and judge the others alone.
 
     Arguments:
         detector: what judges.
         rows: to be explained.
         means: of the features: where the search for the expected value begins.
+        points: of a series that each row has, one after the other.
+        together: hide a column in all points at once, and not in each of them by itself.
     """
+    blocks = _hidden(detector, points if together else 1)
+    rounds = WINDOW_ROUNDS if together and points > 1 else ROUNDS
     device = next(detector.parameters()).device
     found, means = [], means.to(device)
     for index in torch.arange(len(rows)).split(CHUNK):
         x, observed, _ = rows.batch(index).to(device)
         known = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
         whole, less, filled = detector(x, known), [], x.clone()
-        for start, stop in detector.blocks:
-            hidden = torch.zeros_like(known)
-            hidden[:, start:stop] = True
-            without = detector.expected(torch.where(hidden, means, x), hidden)
-            filled[:, start:stop] = without[:, start:stop]
-            less.append(torch.where(known[:, start], whole - detector(without, known & ~hidden), 0.0))
+        for block in blocks.to(device):
+            hidden = block.expand_as(known)
+            without = detector.expected(torch.where(hidden, means, x), hidden, rounds=rounds)
+            filled = torch.where(hidden, without, filled)
+            seen = (known & hidden).any(1)
+            less.append(torch.where(seen, whole - detector(without, known & ~hidden), 0.0))
         found.append(Causes(torch.stack(less, 1).cpu(), filled.cpu()))
     return Causes(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+
+def _hidden(detector: Detector, points: int) -> Tensor:
+    """For each column, of each point or of so many points at once, which features it has."""
+    blocks = torch.zeros(len(detector.blocks), detector.widths[0], dtype=torch.bool)
+    for block, (start, stop) in zip(blocks, detector.blocks, strict=True):
+        block[start:stop] = True
+    return blocks.reshape(points, len(blocks) // points, -1).any(0)
 
 
 @torch.no_grad()

@@ -201,7 +201,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
 
         Returns:
             Shape (rows, columns), in units of `anomaly_score`; 0 for missing cells and constant columns. Of pictures,
-            (rows, pixels): rather use `error_map`. Of a series, the sums over the points of the window that ends there.
+            (rows, pixels): rather use `error_map`. Of a series a column is hidden in the whole window that ends there.
 
         Raises:
             InputError: for other columns than in `fit`.
@@ -209,7 +209,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         encoded = self._rows(X)
         chosen = np.arange(len(encoded)) if rows is None else np.asarray(rows, np.int64)
         first = 0 if self.window is None else self.window - 1
-        return self._by_column(self._causes(self._seen(encoded).take(np.maximum(chosen - first, 0))))
+        return self._by_column(self._causes(self._seen(encoded).take(np.maximum(chosen - first, 0)), together=True))
 
     def error_map(self, X: Any) -> NDArray[np.float64]:
         """The squared error of each pixel over what is usual for it, shape (rows, height, width, ...).
@@ -365,10 +365,9 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         recipe = named(self.recipe) or detection
         return list(recipe(setting) if callable(recipe) else recipe)
 
-    def _causes(self, rows: Rows) -> Causes:
-        return causes(
-            self.model_, rows, torch.tensor(self._seen_schema(self.schema_).means or (0.0,) * rows.n_features)
-        )
+    def _causes(self, rows: Rows, *, together: bool = False) -> Causes:
+        means = torch.tensor(self._seen_schema(self.schema_).means or (0.0,) * rows.n_features)
+        return causes(self.model_, rows, means, points=self.window or 1, together=together)
 
     def _by_column(self, found: Causes) -> NDArray[np.float64]:
         values = found.contributions.double().numpy()
@@ -377,7 +376,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         # Constant columns have no features.
         places = [place for place, column in enumerate(self.schema_.columns) if column.width]
         whole = np.zeros((len(values), len(self.schema_.columns)))
-        whole[:, places] = values.reshape(len(values), -1, len(places)).sum(1)
+        whole[:, places] = values
         return whole
 
     def _strangest(self, rows: Rows, scores: NDArray[np.float64]) -> dict[str, Tensor]:

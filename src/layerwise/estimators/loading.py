@@ -2,19 +2,24 @@
 
 import os
 
+from layerwise.estimators.colorizer import Colorizer
+from layerwise.estimators.denoiser import Denoiser
 from layerwise.estimators.detector import AutoencoderDetector
 from layerwise.estimators.imputer import AutoencoderImputer
+from layerwise.estimators.segmenter import Segmenter
 from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
 from layerwise.estimators.transformer import DeepAutoencoder
-from layerwise.models import Detector, Imputer, Network
+from layerwise.models import Detector, Imputer, Network, SegNet, UNet
 from layerwise.storage import load_model
 
-__all__ = ["load"]
+__all__ = ["PictureModel", "RowsModel", "load"]
 
 
-def load(
-    folder: str | os.PathLike[str], *, device: str = "auto"
-) -> DeepAutoencoder | StackedClassifier | StackedRegressor | AutoencoderDetector | AutoencoderImputer:
+RowsModel = DeepAutoencoder | StackedClassifier | StackedRegressor | AutoencoderDetector | AutoencoderImputer
+PictureModel = Denoiser | Colorizer | Segmenter
+
+
+def load(folder: str | os.PathLike[str], *, device: str = "auto") -> RowsModel | PictureModel:
     """The estimator that was saved, fitted as it was; nothing is unpickled.
 
     Raises:
@@ -27,5 +32,10 @@ def load(
         return AutoencoderDetector.load(folder, device=device)
     if isinstance(saved.model, Imputer):
         return AutoencoderImputer.load(folder, device=device)
+    if isinstance(saved.model, SegNet):
+        return Segmenter.load(folder, device=device)
+    if isinstance(saved.model, UNet):
+        colours = saved.settings.get("class") == Colorizer.__name__
+        return (Colorizer if colours else Denoiser).load(folder, device=device)
     classes = saved.settings.get("class") == StackedClassifier.__name__
     return (StackedClassifier if classes else StackedRegressor).load(folder, device=device)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.data import Numeric, Schema, Windows
-from layerwise.models import Detector, Imputer, Predictor
+from layerwise.models import Detector, Imputer, PictureMap, Predictor
 from layerwise.report import ReportData
 from layerwise.storage import SavedModel
 
@@ -26,20 +26,24 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
         source: where the rows come from, in words.
     """
     model, metrics = saved.model, saved.metrics
-    predicts, detects, imputes = (isinstance(model, kind) for kind in (Predictor, Detector, Imputer))
+    kinds = (Predictor, Detector, Imputer, PictureMap)
+    predicts, detects, imputes, maps = (isinstance(model, kind) for kind in kinds)
     arrays = {name: tensor.numpy() for name, tensor in saved.examples.items()}
-    examples: dict[str, Any] = {name: values for name, values in arrays.items() if name.startswith("rows.")}
+    examples: dict[str, Any] = {
+        name: values for name, values in arrays.items() if name.startswith(("rows.", "pictures."))
+    }
     shape = _picture_shape(saved.schema)
-    if examples and shape is None:
+    if "rows.observed" in examples and shape is None:
         observed = examples["rows.observed"].astype(bool)
         examples["original"] = _cells(saved.schema, examples["rows.input"], observed)
         examples["reconstructed"] = _cells(saved.schema, examples["rows.reconstruction"], None)
     return ReportData(
         title=title,
         source=source,
-        metrics={} if predicts or detects or imputes else metrics,
+        metrics={} if predicts or detects or imputes or maps else metrics,
         prediction=metrics if predicts else {},
         gaps=metrics if imputes else {},
+        pictures=metrics if maps else {},
         anomalies=_anomalies(saved, arrays, shape) if detects else {},
         history=saved.history,
         recipe=saved.recipe,

@@ -27,6 +27,8 @@ from layerwise.models.config import (
     ImputerConfig,
     PredictorConfig,
     ResidualConfig,
+    SegNetConfig,
+    UNetConfig,
 )
 from layerwise.models.convolutional import Convolutional, PictureAutoencoder, Residual
 from layerwise.models.dense import Dense, Feedforward, Mirrored, Part
@@ -46,6 +48,7 @@ from layerwise.models.layers import (
 from layerwise.models.networks import Config, Model, Network, model_of
 from layerwise.models.predictor import Predictor
 from layerwise.models.principal_components import PrincipalComponents
+from layerwise.models.segmentation import PictureMap, SegNet, UNet
 from layerwise.models.units import BernoulliUnits, GaussianUnits, RectifiedUnits, Units, units_of
 
 __all__ = [
@@ -86,6 +89,7 @@ __all__ = [
     "Part",
     "Pass",
     "PictureAutoencoder",
+    "PictureMap",
     "Posterior",
     "Predictor",
     "PredictorConfig",
@@ -94,10 +98,14 @@ __all__ = [
     "Residual",
     "ResidualConfig",
     "RestrictedBoltzmannMachine",
+    "SegNet",
+    "SegNetConfig",
     "Stacked",
     "Stochastic",
     "Strangeness",
     "TopK",
+    "UNet",
+    "UNetConfig",
     "Units",
     "activation_from_name",
     "activation_name",

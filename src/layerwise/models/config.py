@@ -12,6 +12,8 @@ __all__ = [
     "ImputerConfig",
     "PredictorConfig",
     "ResidualConfig",
+    "SegNetConfig",
+    "UNetConfig",
 ]
 
 
@@ -135,3 +137,40 @@ class ResidualConfig(pydantic.BaseModel, extra="forbid", frozen=True):
         """What the weights take at the least, in float32: those of the encoder's strided convolutions and the code."""
         strided = 16 * sum(a * b for a, b in pairwise((self.shape[2], *self.channels)))
         return 4 * (strided + self.code * self.channels[-1])
+
+
+@final
+class SegNetConfig(pydantic.BaseModel, extra="forbid", frozen=True):
+    """The arguments of `SegNet` without its first weights.
+
+    >>> SegNetConfig(channels=1, widths=(8, 16), outputs=2, convolutions=2).least_bytes()
+    4896
+    """
+
+    channels: pydantic.PositiveInt
+    widths: tuple[pydantic.PositiveInt, ...] = pydantic.Field(min_length=1)
+    outputs: pydantic.PositiveInt
+    convolutions: pydantic.PositiveInt
+
+    def least_bytes(self) -> int:
+        """What the weights take at the least, in float32: those of the first convolution of each stage."""
+        return 4 * 9 * sum(a * b for a, b in pairwise((self.channels, *self.widths)))
+
+
+@final
+class UNetConfig(pydantic.BaseModel, extra="forbid", frozen=True):
+    """The arguments of `UNet` without its first weights.
+
+    >>> UNetConfig(channels=1, widths=(8, 16), outputs=1, blocks=1, residual=True).least_bytes()
+    8192
+    """
+
+    channels: pydantic.PositiveInt
+    widths: tuple[pydantic.PositiveInt, ...] = pydantic.Field(min_length=1)
+    outputs: pydantic.PositiveInt
+    blocks: pydantic.PositiveInt
+    residual: bool
+
+    def least_bytes(self) -> int:
+        """What the weights take at the least, in float32: those of the strided convolutions."""
+        return 4 * 16 * sum(a * b for a, b in pairwise(self.widths))

@@ -288,9 +288,13 @@ class Residual(PictureAutoencoder):
             self.down.append(
                 Convolution(a, b, kernel=4, stride=2, padding=1, factor=factor, place=(seed, next(places)))
             )
-            self.encoder.append(nn.ModuleList(ResidualBlock(b, activation, (seed, next(places))) for _ in range(blocks)))
+            self.encoder.append(
+                nn.ModuleList(ResidualBlock(b, activation, (seed, next(places))) for _ in range(blocks))
+            )
         for a, b in pairwise(reversed(widths)):
-            self.decoder.append(nn.ModuleList(ResidualBlock(a, activation, (seed, next(places))) for _ in range(blocks)))
+            self.decoder.append(
+                nn.ModuleList(ResidualBlock(a, activation, (seed, next(places))) for _ in range(blocks))
+            )
             self.up.append(Transposed(a, b, factor=factor, place=(seed, next(places))))
         flat = prod(self.sizes[-1]) * self.channels[-1]
         self.to_code = DenseLayer(flat, code, layer=Layer(identity), seed=seed, place=next(places))
@@ -375,6 +379,7 @@ class ResidualBlock(nn.Module):
         self.second = Convolution(channels, channels, factor=0.0, place=(seed, 2000 + number))
 
     def forward(self, x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch channels h w"]:
+        """As many pictures."""
         return x + self.second(self.activation(self.first(self.activation(x))))
 
 

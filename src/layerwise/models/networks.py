@@ -7,18 +7,30 @@ from layerwise.models.config import (
     ImputerConfig,
     PredictorConfig,
     ResidualConfig,
+    SegNetConfig,
+    UNetConfig,
 )
 from layerwise.models.convolutional import Convolutional, Residual
 from layerwise.models.dense import Dense
 from layerwise.models.detector import Detector
 from layerwise.models.imputer import Imputer
 from layerwise.models.predictor import Predictor
+from layerwise.models.segmentation import SegNet, UNet
 
 __all__ = ["Config", "Model", "Network", "model_of"]
 
 Network = Dense | Convolutional | Residual
-Model = Network | Predictor | Detector | Imputer
-Config = DenseConfig | ConvolutionalConfig | ResidualConfig | PredictorConfig | DetectorConfig | ImputerConfig
+Model = Network | Predictor | Detector | Imputer | SegNet | UNet
+Config = (
+    DenseConfig
+    | ConvolutionalConfig
+    | ResidualConfig
+    | PredictorConfig
+    | DetectorConfig
+    | ImputerConfig
+    | SegNetConfig
+    | UNetConfig
+)
 
 
 def model_of(config: Config) -> Model:
@@ -39,6 +51,10 @@ def model_of(config: Config) -> Model:
             return Detector.from_config(config)
         case ImputerConfig():
             return Imputer.from_config(config)
+        case SegNetConfig():
+            return SegNet.from_config(config)
+        case UNetConfig():
+            return UNet.from_config(config)
         case PredictorConfig():
             return Predictor.from_config(config)
         case DenseConfig():

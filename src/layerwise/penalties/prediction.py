@@ -30,11 +30,14 @@ class SoftmaxCrossEntropy(Fidelity):
 
     .. math:: -\frac1n \sum_i \log \frac{e^{z_{i y_i}}}{\sum_k e^{z_{ik}}}
 
+    Of pictures, with a class for each pixel, it is summed over the pixels.
+
     Arguments:
         smoothing: the share of the target's probability that is spread evenly over all classes.
+        weights: of the classes, by which the terms of the sum are multiplied; empty is 1 each.
 
     Raises:
-        InputError: for a smoothing outside [0, 1).
+        InputError: for a smoothing outside [0, 1), or weights that are not above 0.
 
     Source: Bridle 1990 (softmax); Szegedy et al. 2016, section 7 (smoothing).
 
@@ -46,6 +49,7 @@ class SoftmaxCrossEntropy(Fidelity):
     """
 
     smoothing: float = 0.0
+    weights: tuple[float, ...] = ()
 
     name = "softmax_cross_entropy"
     supervised = True
@@ -53,6 +57,8 @@ class SoftmaxCrossEntropy(Fidelity):
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing < 1:
             raise InputError(f"the smoothing must be at least 0 and below 1; got {self.smoothing}.")
+        if not all(weight > 0 for weight in self.weights):
+            raise InputError(f"the weights of classes must be above 0; got {self.weights}.")
 
     def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
         """The cross-entropy of each row.
@@ -61,7 +67,9 @@ class SoftmaxCrossEntropy(Fidelity):
             InputError: for rows without a class.
         """
         y = _wanted(target, self.name)
-        return functional.cross_entropy(run.natural, y, label_smoothing=self.smoothing, reduction="none")
+        weights = run.natural.new_tensor(self.weights) if self.weights else None
+        terms = functional.cross_entropy(run.natural, y, weights, label_smoothing=self.smoothing, reduction="none")
+        return terms.reshape(len(terms), -1).sum(1)
 
 
 @final
@@ -86,7 +94,7 @@ class PredictionError(Fidelity):
         Raises:
             InputError: for rows without numbers to predict.
         """
-        return (run.reconstruction - _wanted(target, self.name)).square().sum(1)
+        return (run.reconstruction - _wanted(target, self.name)).square().flatten(1).sum(1)
 
 
 @final

@@ -6,6 +6,7 @@ from layerwise.recipes.authors import bengio2007, hinton2006, kramer1991, makhza
 from layerwise.recipes.default import default, denoising_stack
 from layerwise.recipes.detection import detection
 from layerwise.recipes.imputation import imputation
+from layerwise.recipes.restoration import restoration
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.stacked import end_to_end, fine_tuning, intermediate_fine_tuning, layerwise
 from layerwise.recipes.strategies import (
@@ -44,6 +45,7 @@ __all__ = [
     "layerwise",
     "makhzani2013",
     "recipe_arguments",
+    "restoration",
     "rifai2011",
     "sparse_bottleneck",
     "vincent2010",

@@ -12,6 +12,7 @@ from layerwise.recipes.detection import detection
 from layerwise.recipes.imputation import imputation
 from layerwise.recipes.named import intermediate_fine_tuning as intermediate_fine_tuning_by_name
 from layerwise.recipes.named import layerwise as layerwise_by_name
+from layerwise.recipes.restoration import restoration
 from layerwise.recipes.stacked import end_to_end, intermediate_fine_tuning, layerwise
 from layerwise.recipes.strategies import (
     alternate_sparsity,
@@ -120,6 +121,7 @@ RECIPES: Mapping[str, Callable[..., Any]] = {
         denoising_stack,
         detection,
         imputation,
+        restoration,
         end_to_end,
         layerwise_by_name,
         intermediate_fine_tuning_by_name,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
+from layerwise.corruptions import Corruption
 from layerwise.errors import InputError
 from layerwise.training import Objective
 
@@ -21,6 +22,7 @@ class Setting:
         widths: from the input to the code; empty where they are not known.
         labelled: rows of the training data that have a target; None where nothing is to be predicted.
         goal: what the whole net is for in the end, where that is not the objective: to predict classes or numbers.
+        corruption: what must be done to the input, where the whole net is for taking it away.
 
     >>> Setting(500, widths=(784, 500, 30)).depth
     2
@@ -32,6 +34,7 @@ class Setting:
     widths: tuple[int, ...] = ()
     labelled: int | None = None
     goal: Objective | None = None
+    corruption: Corruption | None = None
 
     @property
     def depth(self) -> int:

@@ -47,6 +47,8 @@ class ReportData:
             "score", "input", "expected", "observed" [r, f], "contributions" [r, columns]; for tables also "causes", r
             times for each column with features its name, its cell and the expected one.
         gaps: as `metrics`, of an imputer.
+        pictures: as `metrics`, of a model from pictures to pictures; its examples are "pictures.shown", bytes of shape
+            [r, 3, side, side, 3], and "pictures.size" [r, 2], what of a side is shown.
 
     Raises:
         InputError: when codes are not two-dimensional, or errors or labels do not go with them.
@@ -70,6 +72,7 @@ class ReportData:
     prediction: Mapping[str, Any] = field(default_factory=dict)
     anomalies: Mapping[str, Any] = field(default_factory=dict)
     gaps: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 2:

@@ -32,7 +32,7 @@ from layerwise.training.history import (
 from layerwise.training.interrupt import StopFlag
 from layerwise.training.keeper import Keeper
 from layerwise.training.phase import Phase
-from layerwise.training.resources import check_memory, memory_needed
+from layerwise.training.resources import check_memory, memory_needed, multiplications
 
 __all__ = ["PhaseRun", "Run"]
 
@@ -114,9 +114,10 @@ class PhaseRun:
 
     @property
     def multiplications(self) -> int:
-        """Of one pass over one batch, about: each weight once for each row."""
-        weights = sum(parameter.numel() for parameter in self.part.parameters())
-        return weights * math.ceil(len(self.run.data) / self.steps)
+        """Of one pass over one batch, about."""
+        row = self.run.data.batch(torch.arange(1)).to(self.run.runtime.torch_device)
+        one = multiplications(self.part, self.phase.view.feed(self.run.model, row).x)
+        return one * math.ceil(len(self.run.data) / self.steps)
 
     @property
     def seconds(self) -> float:

@@ -3,12 +3,14 @@
 import math
 
 import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from layerwise.errors import ResourceError
 from layerwise.memory import free_memory
 from layerwise.models.base import Autoencoder, Pass
 
-__all__ = ["check_memory", "memory_needed"]
+__all__ = ["check_memory", "memory_needed", "multiplications"]
 
 # Of each output of a layer: before and after its activation, noise, and the gradients of these.
 ACTIVATIONS = 6
@@ -16,6 +18,30 @@ ACTIVATIONS = 6
 TRAINED = 7
 # Of the whole model: the best weights, and both again in the state to roll back to.
 KEPT = 3
+
+
+@torch.no_grad()
+def multiplications(part: Autoencoder, x: Tensor) -> int:
+    """Those of one row on its way through a part, about.
+
+    Arguments:
+        part: what is trained.
+        x: one row.
+
+    >>> from layerwise.models import Dense, UNet
+    >>> multiplications(Dense(4, code=2), torch.rand(1, 4)), multiplications(UNet(1, (1,)), torch.rand(1, 1, 9, 9))
+    (22, 2916)
+    """
+    weights = list(part.parameters())
+    if all(weight.dim() <= 2 for weight in weights):
+        # Each is used once.
+        return sum(weight.numel() for weight in weights)
+    training = part.training
+    part.eval()
+    with FlopCounterMode(display=False) as counter:
+        part(x)
+    part.train(training)
+    return int(counter.get_total_flops()) // 2
 
 
 def memory_needed(model: Autoencoder, part: Autoencoder, run: Pass) -> tuple[int, int]:

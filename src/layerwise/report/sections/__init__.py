@@ -8,6 +8,7 @@ from layerwise.report.sections.environment import environment
 from layerwise.report.sections.examples import examples
 from layerwise.report.sections.gaps import gaps
 from layerwise.report.sections.hardest import hardest
+from layerwise.report.sections.pictures import pictures
 from layerwise.report.sections.prediction import prediction
 from layerwise.report.sections.recipe import recipe
 from layerwise.report.sections.summary import summary
@@ -22,6 +23,7 @@ __all__ = [
     "examples",
     "gaps",
     "hardest",
+    "pictures",
     "prediction",
     "recipe",
     "summary",

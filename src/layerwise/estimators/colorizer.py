@@ -1,0 +1,181 @@
+"""Colours for grey pictures."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+import numpy as np
+from sklearn.base import TransformerMixin
+
+from layerwise.errors import InputError
+from layerwise.estimators.arguments import check_arguments
+from layerwise.estimators.pictures import LUMINANCE, Floats, PictureEstimator, Sample, grey, like_given, pictures_of
+from layerwise.models import UNet
+from layerwise.penalties import Fidelity, prediction_error
+from layerwise.recipes import Setting
+from layerwise.runtime import Precision
+from layerwise.training import Checkpoint, History, Phase
+
+__all__ = ["Colorizer"]
+
+# ITU-R BT.601: the largest differences of blue and of red from the luminance.
+BLUE, RED = 2 * (1 - LUMINANCE[2]), 2 * (1 - LUMINANCE[0])
+
+
+@final
+class Colorizer(TransformerMixin, PictureEstimator):
+    """Gives grey pictures the colours that pictures like them have.
+
+    A convolutional network predicts the two chrominances of each pixel from the luminances around it; the luminance
+    itself stays as it is.
+
+    Arguments:
+        widths: channels of the network's stages; each but the first halves the sides.
+        blocks: residual blocks of each stage.
+        side: of the squares that it learns from, in pixels; None is 64, or whole pictures where these are as small and
+            of one size.
+        recipe, device, precision, random_state, verbose: as in `Denoiser`.
+
+    Attributes:
+        model_: the `UNet`.
+        mean_: the mean chrominances of the training pixels.
+        metrics_: the squared error of the chrominances of a pixel, and that of their means over the training pictures;
+            of held-out pictures where there are at least 10.
+        history_, recipe_, environment_: as in `DeepAutoencoder`.
+
+    Source: the luminance and chrominances of ITU-R BT.601; Zhang, Isola & Efros 2016, "Colorful image colorization",
+    for the task.
+
+    >>> from functools import partial
+    >>> from layerwise.recipes import restoration
+    >>> pictures = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), np.uint8)
+    >>> short = partial(restoration, epochs=1)
+    >>> colours = Colorizer(widths=(4, 8), recipe=short, random_state=0).fit(pictures)
+    >>> colours.transform(pictures[:, :, :, 0]).shape
+    (12, 16, 16, 3)
+    """
+
+    turned = "mirrored"
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int] = (32, 64, 128),
+        blocks: int = 1,
+        side: int | None = None,
+        recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
+        device: str = "auto",
+        precision: Precision = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.widths = widths
+        self.blocks = blocks
+        self.side = side
+        self.recipe = recipe
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        history: History | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    ) -> "Colorizer":
+        """Learn from pictures in colour.
+
+        Arguments:
+            X: as in `Denoiser.fit`, all with three channels (or four: transparency is dropped).
+            y: ignored.
+            history: takes the events of training as they come.
+            checkpoint: as in `DeepAutoencoder.fit`.
+
+        Raises:
+            InputError: for anything but pictures in colour, and arguments that do not fit.
+            CheckpointError: when the folder belongs to another run or is in use.
+            TrainingDiverged: when the loss stops being finite.
+        """
+        check_arguments(self.get_params(deep=False))
+        self._learn(self._sample(X), history=history, checkpoint=checkpoint)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """The pictures in colour: three channels, and the type in which they came.
+
+        Arguments:
+            X: as in `fit`, or grey; of those in colour the luminance is used.
+
+        Raises:
+            InputError: for anything but pictures.
+        """
+        greys = pictures_of(X, channels=1)
+        found = [coloured(light, colours) for light, colours in zip(greys, self._mapped(greys), strict=True)]
+        return like_given(found, X, flat=False)
+
+    def evaluate(self, X: Any) -> dict[str, Any]:
+        """The figures of `metrics_` for these pictures in colour.
+
+        Raises:
+            InputError: for anything but pictures in colour.
+        """
+        return self._judged(self._sample(X), 0)[0]
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "Colorizer":
+        """A fitted colorizer from a model folder, without unpickling.
+
+        Raises:
+            ModelFileError: when the folder is missing, damaged, changed or newer.
+        """
+        estimator = cls(device=device)
+        estimator.mean_ = np.array(estimator._load(folder).settings["mean"], np.float32)
+        return estimator
+
+    @property
+    def _corruption(self) -> None:
+        return None
+
+    def _sample(self, X: Any, y: Any = None) -> Sample:
+        pictures = pictures_of(X)
+        for number, picture in enumerate(pictures):
+            if picture.shape[2] != 3:
+                raise InputError(f"pictures must be in colour; picture {number} is grey. Leave it out.")
+        return Sample([grey(picture) for picture in pictures], [chrominances(picture) for picture in pictures])
+
+    def _made(self, sample: Sample, *, seed: int) -> tuple[UNet, Fidelity]:
+        assert sample.targets is not None
+        self.mean_ = np.mean([target.mean((0, 1)) for target in sample.targets], axis=0, dtype=np.float32)
+        model = UNet(1, self.widths, outputs=2, blocks=self.blocks, residual=False, seed=seed)
+        return model, prediction_error
+
+    def _judged(self, sample: Sample, seed: int) -> tuple[dict[str, Any], list[tuple[Floats, ...]]]:
+        assert sample.targets is not None
+        found = list(self._mapped(sample.inputs))
+        error = np.mean([np.mean((a - b) ** 2) * 2 for a, b in zip(found, sample.targets, strict=True)])
+        usual = np.mean([np.mean((self.mean_ - b) ** 2) * 2 for b in sample.targets])
+        figures = {"task": "colorize", "chrominance_error": float(error), "mean_chrominance_error": float(usual)}
+        shown: list[tuple[Floats, ...]] = [
+            (light, coloured(light, guess), coloured(light, truth))
+            for light, guess, truth in zip(sample.inputs, found, sample.targets, strict=True)
+        ]
+        return figures, shown
+
+    def _settings(self) -> dict[str, Any]:
+        return {"mean": self.mean_.tolist()}
+
+
+def chrominances(picture: Floats) -> Floats:
+    """How much bluer and redder each pixel is than grey, from -0.5 to 0.5; shape (height, width, 2)."""
+    light = grey(picture)[:, :, 0]
+    return np.stack([(picture[:, :, 2] - light) / BLUE, (picture[:, :, 0] - light) / RED], 2)
+
+
+def coloured(light: Floats, colours: Floats) -> Floats:
+    """The picture with a luminance, shape (height, width, 1), and chrominances, (height, width, 2), from 0 to 1."""
+    blue, red = light[:, :, 0] + BLUE * colours[:, :, 0], light[:, :, 0] + RED * colours[:, :, 1]
+    green = (light[:, :, 0] - LUMINANCE[0] * red - LUMINANCE[2] * blue) / LUMINANCE[1]
+    return np.clip(np.stack([red, green, blue], 2), 0, 1)

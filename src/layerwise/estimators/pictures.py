@@ -1,0 +1,290 @@
+"""What the estimators from pictures to pictures share: pictures of any size in and out, squares for training."""
+
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from layerwise.corruptions import Corruption
+from layerwise.data import Patches, Pixels, Schema, Table
+from layerwise.errors import InputError, ModelFileError
+from layerwise.estimators.arguments import check_arguments, named
+from layerwise.estimators.base import SavedEstimator
+from layerwise.estimators.page import report_data
+from layerwise.models import SegNet, UNet
+from layerwise.penalties import Fidelity
+from layerwise.recipes import Setting, restoration
+from layerwise.report import write_report
+from layerwise.runtime import Runtime
+from layerwise.storage import SavedModel, environment, load_model
+from layerwise.training import Checkpoint, History, Objective, Phase, Recipe, describe, fit
+
+__all__ = ["Floats", "PictureEstimator", "Sample", "as_bytes", "grey", "like_given", "pictures_of"]
+
+Floats = NDArray[np.float32]
+Picture = NDArray[Any]
+
+SMALL = 64
+HELD_OUT = 0.1
+LEAST_PICTURES = 10
+BATCH_PIXELS = 1 << 20
+EXAMPLES, EXAMPLE_SIDE = 6, 160
+# ITU-R BT.601.
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+class Sample(NamedTuple):
+    """What training sees of the pictures, each of shape (height, width, channels), from 0 to 1.
+
+    Attributes:
+        inputs: what goes into the network.
+        targets: what is to come out, where that is not the input; class numbers, or (height, width, outputs).
+    """
+
+    inputs: list[Floats]
+    targets: list[NDArray[Any]] | None = None
+
+
+class PictureEstimator(SavedEstimator, ABC):
+    """An estimator whose network maps pictures to pictures of the same size, and learns it from squares of them."""
+
+    turned: ClassVar[Literal["all", "mirrored"]] = "all"
+
+    widths: Sequence[int]
+    side: int | None
+    recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None
+    model_: SegNet | UNet
+    examples_: dict[str, Tensor]
+
+    @abstractmethod
+    def _sample(self, X: Any, y: Any = None) -> Sample:
+        """What training sees of what `fit` is given."""
+
+    @property
+    @abstractmethod
+    def _corruption(self) -> Corruption | None:
+        """What is done to the input in training."""
+
+    @abstractmethod
+    def _made(self, sample: Sample, *, seed: int) -> tuple[SegNet | UNet, Fidelity]:
+        """An untrained network, and what is asked of it."""
+
+    @abstractmethod
+    def _judged(self, sample: Sample, seed: int) -> tuple[dict[str, Any], list[tuple[Floats, ...]]]:
+        """How good it is on these pictures; and for each input, output and truth, to be looked at."""
+
+    def plan(self, X: Any, y: Any = None) -> tuple[Schema, SegNet | UNet, Recipe]:
+        """What `fit` would make of these pictures: the schema, the untrained network and its phases."""
+        check_arguments(self.get_params(deep=False))
+        return self._plan(self._sample(X, y), self._seed())[1:]
+
+    def _plan(self, known: Sample, seed: int) -> tuple[Patches, Schema, SegNet | UNet, Recipe]:
+        side = self._side(known.inputs)
+        squares = Patches(known.inputs, side, targets=known.targets, turned=self.turned, seed=seed)
+        model, fidelity = self._made(known, seed=seed)
+        setting = Setting(len(squares), Objective(fidelity), pictures=True, corruption=self._corruption)
+        recipe = named(self.recipe) or restoration
+        shape = (squares.height, squares.width, model.channels)
+        schema = Schema((Pixels(shape, 0.0, 1.0, "float32"),))
+        return squares, schema, model, list(recipe(setting) if callable(recipe) else recipe)
+
+    def _learn(
+        self,
+        sample: Sample,
+        *,
+        history: History | None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None,
+    ) -> None:
+        """Train on all pictures but a tenth, where there are enough, and judge by these."""
+        seed, count = self._seed(), len(sample.inputs)
+        held = max(1, round(HELD_OUT * count)) if count >= LEAST_PICTURES else 0
+        order = np.random.default_rng(seed).permutation(count)
+        known = _chosen(sample, order[held:])
+        squares, self.schema_, model, recipe = self._plan(known, seed)
+        with self._run(seed, self.schema_, history=history, checkpoint=checkpoint) as run:
+            fit(
+                model,
+                squares,
+                recipe,
+                seed=seed,
+                runtime=run.runtime,
+                history=run.history,
+                checkpoint=run.part("pictures"),
+            )
+        self.model_, self.recipe_, self.history_ = model, describe(recipe), run.history
+        self.environment_, self.ignored_, self._backend = environment(), (), "numpy"
+        judged = _chosen(sample, order[:held]) if held else known
+        self.metrics_, shown = self._judged(judged, seed)
+        self.metrics_ |= {
+            "pictures": count,
+            "judged": len(judged.inputs),
+            "held_out": "held-out pictures" if held else "training pictures",
+        }
+        self.examples_ = _examples(shown)
+
+    def saved(self) -> SavedModel:
+        """All that a model folder holds."""
+        return self._as_saved(self._settings(), examples=self.examples_)
+
+    def report(self, path: str | os.PathLike[str], *, title: str = "Pictures") -> None:
+        """Write one self-contained HTML page with the figures of `metrics_` and some of the pictures.
+
+        Raises:
+            ResourceError: when the place cannot be written.
+        """
+        check_is_fitted(self)
+        write_report(report_data(self.saved(), title=title, source=f"the {self.metrics_['held_out']} of fit"), path)
+
+    @abstractmethod
+    def _settings(self) -> dict[str, Any]:
+        """What it needs beside the model to be itself again."""
+
+    def _load(self, folder: str | os.PathLike[str]) -> SavedModel:
+        """Be the estimator of a model folder."""
+        saved = load_model(folder)
+        if saved.settings.get("class") != type(self).__name__ or not isinstance(saved.model, SegNet | UNet):
+            raise ModelFileError(f"{folder}: must hold what {type(self).__name__} saves; found another model.")
+        self._restore(saved)
+        self.widths, self.examples_ = saved.model.widths, saved.examples
+        self.model_.to(Runtime(self.device, "float32").torch_device)
+        return saved
+
+    def _side(self, pictures: Sequence[Floats]) -> int | None:
+        """The side of the squares; None for whole pictures, where they are small and of one size."""
+        shapes = {picture.shape[:2] for picture in pictures}
+        least = min(min(shape) for shape in shapes)
+        if self.side is not None:
+            return min(self.side, least)
+        return None if len(shapes) == 1 and least <= SMALL else min(SMALL, least)
+
+    @torch.no_grad()
+    def _mapped(self, pictures: Sequence[Floats]) -> Iterator[Floats]:
+        """What the network makes of each picture: (height, width, outputs)."""
+        check_is_fitted(self)
+        self.model_.eval()
+        device = next(self.model_.parameters()).device
+        place = 0
+        while place < len(pictures):
+            shape = pictures[place].shape
+            most = max(1, BATCH_PIXELS // math.prod(shape[:2]))
+            stop = place + 1
+            while stop < len(pictures) and stop - place < most and pictures[stop].shape == shape:
+                stop += 1
+            x = torch.from_numpy(np.stack(pictures[place:stop])).permute(0, 3, 1, 2).to(device)
+            found = self.model_(x).reconstruction.permute(0, 2, 3, 1).cpu().numpy()
+            yield from cast("list[Floats]", [*found])
+            place = stop
+
+
+def pictures_of(X: Any, *, channels: int | None = None) -> list[Floats]:
+    """Pictures as numbers from 0 to 1, each of shape (height, width, channels).
+
+    Transparency is dropped; grey pictures get three equal channels and coloured ones become grey where so many channels
+    are wanted.
+
+    Arguments:
+        X: an array (pictures, height, width[, channels]), a list of pictures of any size, or a `Table` of pictures.
+            Bytes are divided by 255, numbers of 16 bits by 65535; others must be from 0 to 1.
+        channels: 1 or 3; None keeps what there is.
+
+    Raises:
+        InputError: for anything else; says which picture.
+
+    >>> [picture.shape for picture in pictures_of([np.zeros((4, 5)), np.zeros((6, 4, 3))], channels=1)]
+    [(4, 5, 1), (6, 4, 1)]
+    """
+    if isinstance(X, Table):
+        if X.shape is None:
+            raise X.origin.error("pictures are needed; found a table. Give a folder of pictures, or an array of them.")
+        X = X.to_array()
+    if isinstance(X, np.ndarray) and X.ndim not in (3, 4):
+        raise InputError(
+            f"pictures must be an array (pictures, height, width[, channels]) or a list; got the shape {X.shape}."
+        )
+    if len(X) == 0:
+        raise InputError("at least one picture is needed; got none.")
+    return [_one(np.asarray(picture), number, channels) for number, picture in enumerate(X)]
+
+
+def _one(picture: Picture, number: int, channels: int | None) -> Floats:
+    if picture.ndim == 2:
+        picture = picture[:, :, None]
+    if picture.ndim != 3 or picture.shape[2] not in (1, 2, 3, 4) or min(picture.shape) < 1:
+        raise InputError(
+            f"picture {number} must have the shape (height, width) or (height, width, channels) with 1 to 4 channels; "
+            f"found {picture.shape}."
+        )
+    # Grey with transparency, and colours with it.
+    picture = picture[:, :, : {2: 1, 4: 3}.get(picture.shape[2], picture.shape[2])]
+    if picture.dtype == np.bool_:
+        found = picture.astype(np.float32)
+    elif picture.dtype.kind == "u" and picture.dtype.itemsize <= 2:
+        found = picture.astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)
+    elif picture.dtype.kind in "iuf":
+        found = picture.astype(np.float32)
+        if not (np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1):
+            raise InputError(
+                f"picture {number} must hold bytes, numbers of 16 bits, or numbers from 0 to 1; found {picture.dtype} "
+                f"from {found.min():.6g} to {found.max():.6g}. Scale it."
+            )
+    else:
+        raise InputError(f"picture {number} must hold numbers; found {picture.dtype}.")
+    if channels == 1 and found.shape[2] == 3:
+        return grey(found)
+    return np.repeat(found, 3, axis=2) if channels == 3 and found.shape[2] == 1 else found
+
+
+def grey(picture: Floats) -> Floats:
+    """The luminance of a picture, shape (height, width, 1); of a grey one itself.
+
+    Source: ITU-R BT.601.
+    """
+    return (picture @ LUMINANCE)[:, :, None] if picture.shape[2] == 3 else picture
+
+
+def like_given(pictures: Sequence[Floats], X: Any, *, flat: bool = True) -> Any:
+    """Pictures from 0 to 1 in the type of those that were given; without channels where these had none, if `flat`."""
+    given = X.to_array() if isinstance(X, Table) else X
+    found: list[Picture] = []
+    for picture, one in zip(pictures, given, strict=True):
+        old = np.asarray(one)
+        shaped: Picture = picture.mean(2) if flat and old.ndim == 2 else picture
+        found.append(np.rint(shaped * np.iinfo(old.dtype).max).astype(old.dtype) if old.dtype.kind == "u" else shaped)
+    return np.stack(found) if isinstance(given, np.ndarray) else found
+
+
+def as_bytes(picture: Floats) -> NDArray[np.uint8]:
+    """A picture from 0 to 1 as bytes, grey ones without channels."""
+    found = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+    return found[:, :, 0] if found.shape[2] == 1 else found
+
+
+def _chosen(sample: Sample, numbers: NDArray[np.int64]) -> Sample:
+    targets = None if sample.targets is None else [sample.targets[number] for number in numbers]
+    return Sample([sample.inputs[number] for number in numbers], targets)
+
+
+def _examples(shown: Sequence[tuple[Floats, ...]]) -> dict[str, Tensor]:
+    """The middles of the first pictures as bytes of three channels, each row what one picture is and becomes."""
+    cut = []
+    for pictures in shown[:EXAMPLES]:
+        height, width = (min(size, EXAMPLE_SIDE) for size in pictures[0].shape[:2])
+        top, left = ((size - kept) // 2 for size, kept in zip(pictures[0].shape, (height, width), strict=False))
+        row = np.zeros((len(pictures), EXAMPLE_SIDE, EXAMPLE_SIDE, 3), np.uint8)
+        for place, picture in enumerate(pictures):
+            part = np.rint(255 * np.clip(picture[top : top + height, left : left + width], 0, 1)).astype(np.uint8)
+            row[place, :height, :width] = part
+        cut.append((row, height, width))
+    if not cut:
+        return {}
+    return {
+        "pictures.shown": torch.from_numpy(np.stack([row for row, _, _ in cut])),
+        "pictures.size": torch.tensor([[height, width] for _, height, width in cut]),
+    }
