@@ -875,6 +875,25 @@ def test_bad_pictures_are_refused_in_one_line(run, words, told):
     assert not any(Path(name).exists() for name in ("x", "x.png", "x.npy", "x.csv"))
 
 
+def test_codes_are_compared_with_raw_columns(run):
+    frame = messy(80).drop(columns="when")
+    frame.to_csv("t.csv", index=False)
+    words = ("t.csv", "--target", "city", "--code", 5, "--repeats", 1)
+    code, out, _ = run("compare", *words, "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["task"] == "classify"
+    assert found["rows"] == int(frame["city"].notna().sum())
+    assert len(found["findings"]) == 8
+    code, out, _ = run("compare", *words)
+    assert code == 0
+    assert "raw + codes" in out
+    code, _, error = run("compare", "t.csv", "--target", "same")
+    assert code == 2
+    assert "at least two values" in error
+    assert one_line(error)
+
+
 def test_only_a_detector_scores(run, model):
     code, _, error = run("score", "model", "t.csv", "-o", "s.csv")
     assert code == 2

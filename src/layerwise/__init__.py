@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Segmenter,
         StackedClassifier,
         StackedRegressor,
+        compare,
     )
     from layerwise.models import Dense, Layer
     from layerwise.optim import ConjugateGradient, FirstOrder, HessianFree, Problem
@@ -64,6 +65,7 @@ __all__ = [
     "StackedClassifier",
     "StackedRegressor",
     "TrainingDiverged",
+    "compare",
     "corruptions",
     "data",
     "diagnostics",
@@ -98,6 +100,7 @@ _HOMES = {
         "Segmenter",
         "StackedClassifier",
         "StackedRegressor",
+        "compare",
     ),
     "models": ("Dense", "Layer"),
     "optim": ("ConjugateGradient", "FirstOrder", "HessianFree", "Problem"),

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from layerwise.cli.app import DataDir, Device, Json, Label, Member, Model, Quiet, Verbose, app, out
+from layerwise.cli.app import Data, DataDir, Device, Drop, Json, Label, Member, Model, Quiet, Seed, Verbose, app, out
 
-__all__ = ["datasets", "info", "report"]
+__all__ = ["compare", "datasets", "info", "report"]
 
 
 @app.command(epilog="Example: layerwise report model table.csv -o report.html")
@@ -29,6 +29,33 @@ def report(
 
     source = None if data is None else DataOptions(data, data_dir, label, member=member)
     commands.report(model, source, output=output, device=device)
+
+
+@app.command(epilog="Example: layerwise compare table.csv --target churned")
+def compare(
+    data: Data,
+    *,
+    target: Annotated[str, typer.Option(help="The column to predict; rows without it are left out.")],
+    code: Annotated[int, typer.Option("--code", "--n-components", min=1, help="Size of the code.")] = 100,
+    repeats: Annotated[int, typer.Option(min=1, help="How often the rows are halved anew.")] = 5,
+    drop: Drop = None,
+    data_dir: DataDir = None,
+    member: Member = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Tell whether codes help to predict a column: beside raw columns and principal components, cross-validated."""
+    from layerwise import commands
+    from layerwise.options import DataOptions
+
+    left_out = tuple(part for part in (drop or "").split(",") if part)
+    source = DataOptions(data, data_dir, target, left_out, member)
+    found = commands.compare(source, code=code, repeats=repeats, seed=seed)
+    if not as_json:
+        out(f"{found['rows']} rows, codes of {found['code']}, {found['folds']} folds of half the rows", as_json)
+    out(found if as_json else found["findings"], as_json)
 
 
 @app.command(epilog="Example: layerwise info model --json")

@@ -3,13 +3,14 @@
 from layerwise.commands.pictures import apply
 from layerwise.commands.train import FitResult, dry_run, fit, phases
 from layerwise.commands.use import impute, predict, reconstruct, score, transform
-from layerwise.commands.view import evaluate, info, list_datasets, report
+from layerwise.commands.view import compare, evaluate, info, list_datasets, report
 from layerwise.commands.words import as_table, summary
 
 __all__ = [
     "FitResult",
     "apply",
     "as_table",
+    "compare",
     "dry_run",
     "evaluate",
     "fit",

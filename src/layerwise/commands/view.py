@@ -8,11 +8,12 @@ from layerwise.commands.rows import judged
 from layerwise.commands.words import summary
 from layerwise.data import datasets
 from layerwise.errors import InputError
+from layerwise.estimators import compare as cross_validated
 from layerwise.estimators import load
 from layerwise.estimators.loading import PictureModel
 from layerwise.options import DataOptions
 
-__all__ = ["evaluate", "info", "list_datasets", "report"]
+__all__ = ["compare", "evaluate", "info", "list_datasets", "report"]
 
 
 def evaluate(model: Path, source: DataOptions, *, masks: Path | None = None, device: str) -> tuple[dict[str, Any], str]:
@@ -51,6 +52,23 @@ def info(model: Path) -> dict[str, Any]:
         **{key: estimator.metrics_[key] for key in keys if estimator.metrics_.get(key) is not None},
         "environment": estimator.environment_,
     }
+
+
+def compare(source: DataOptions, *, code: int, repeats: int, seed: int) -> dict[str, Any]:
+    """What codes are worth beside the raw columns, by cross-validation; plain values."""
+    found = cross_validated(source.read(), code=code, repeats=repeats, random_state=seed)
+    rows = [
+        {
+            "features": one.features,
+            "learner": one.learner,
+            found.metric: one.score,
+            "against raw": one.difference,
+            "95 % interval": list(one.interval),
+            "verdict": one.verdict,
+        }
+        for one in found.findings()
+    ]
+    return {"task": found.task, "rows": found.rows, "code": found.code, "folds": 2 * repeats, "findings": rows}
 
 
 def list_datasets() -> list[dict[str, Any]]:

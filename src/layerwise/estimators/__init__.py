@@ -2,6 +2,7 @@
 
 from layerwise.estimators.belief import DeepBeliefNetwork
 from layerwise.estimators.colorizer import Colorizer
+from layerwise.estimators.comparison import Comparison, compare, sparse_encoder
 from layerwise.estimators.denoiser import Denoiser
 from layerwise.estimators.detector import AutoencoderDetector
 from layerwise.estimators.imputer import AutoencoderImputer
@@ -16,11 +17,14 @@ __all__ = [
     "AutoencoderDetector",
     "AutoencoderImputer",
     "Colorizer",
+    "Comparison",
     "DeepAutoencoder",
     "DeepBeliefNetwork",
     "Denoiser",
     "Segmenter",
     "StackedClassifier",
     "StackedRegressor",
+    "compare",
     "load",
+    "sparse_encoder",
 ]
