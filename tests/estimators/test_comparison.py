@@ -50,14 +50,16 @@ def test_it_says_where_codes_do_not_help():
     assert {len(scores) for scores in found.scores.values()} == {10}
 
 
-def test_frames_missing_cells_categories_and_rows_without_a_target():
+def test_frames_missing_cells_categories_and_rows_without_a_target(caplog):
     draw = np.random.default_rng(2)
     frame = pd.DataFrame({"size": draw.normal(size=120), "kind": draw.choice(["a", "b", "c"], 120)})
     target = np.where(frame["kind"] == "a", "yes", "no").astype(object)
     frame.loc[:9, "size"] = np.nan
     target[100:] = None
+    frame["same"] = 1.0
     found = compare(frame, target, code=4, repeats=1, learners=LINEAR, encoder=quick)
     assert found.rows == 100
+    assert caplog.text.count("kept out of the network") == 1
     assert found.findings()[0].score == 1.0
     table = read(frame.assign(target=target)[:100], label="target")
     again = compare(table, code=4, repeats=1, learners=LINEAR, encoder=quick)

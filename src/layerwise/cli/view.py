@@ -54,7 +54,8 @@ def compare(
     source = DataOptions(data, data_dir, target, left_out, member)
     found = commands.compare(source, code=code, repeats=repeats, seed=seed)
     if not as_json:
-        out(f"{found['rows']} rows, codes of {found['code']}, {found['folds']} folds of half the rows", as_json)
+        told = f"{found['metric']} on {found['rows']} rows, {found['folds']} folds of half of them"
+        out(f"{told}; codes of {found['code']}", as_json)
     out(found if as_json else found["findings"], as_json)
 
 

@@ -61,14 +61,15 @@ def compare(source: DataOptions, *, code: int, repeats: int, seed: int) -> dict[
         {
             "features": one.features,
             "learner": one.learner,
-            found.metric: one.score,
+            "score": one.score,
             "against raw": one.difference,
             "95 % interval": list(one.interval),
             "verdict": one.verdict,
         }
         for one in found.findings()
     ]
-    return {"task": found.task, "rows": found.rows, "code": found.code, "folds": 2 * repeats, "findings": rows}
+    told = {"task": found.task, "metric": found.metric, "rows": found.rows, "code": found.code, "folds": 2 * repeats}
+    return {**told, "findings": rows}
 
 
 def list_datasets() -> list[dict[str, Any]]:
