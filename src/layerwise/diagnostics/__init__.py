@@ -1,6 +1,7 @@
 """What happened and why: pure functions of a model and rows."""
 
 from layerwise.diagnostics.energy import energy
+from layerwise.diagnostics.evidence import importance_weighted_bound
 from layerwise.diagnostics.faithfulness import Neighbourhoods, mean_fidelity, neighbourhoods
 from layerwise.diagnostics.likelihood import (
     LogPartition,
@@ -27,6 +28,7 @@ __all__ = [
     "exact_log_partition",
     "factor_recovery",
     "hoyer",
+    "importance_weighted_bound",
     "jacobian_norm",
     "linear_probe",
     "log_likelihood",

@@ -29,6 +29,7 @@ from layerwise.models.config import (
     ResidualConfig,
     SegNetConfig,
     UNetConfig,
+    VariationalConfig,
 )
 from layerwise.models.convolutional import Convolutional, PictureAutoencoder, Residual
 from layerwise.models.dense import Dense, Feedforward, Mirrored, Part
@@ -50,6 +51,7 @@ from layerwise.models.predictor import Predictor
 from layerwise.models.principal_components import PrincipalComponents
 from layerwise.models.segmentation import PictureMap, SegNet, UNet
 from layerwise.models.units import BernoulliUnits, GaussianUnits, RectifiedUnits, Units, units_of
+from layerwise.models.variational import CodeDistribution, Variational
 
 __all__ = [
     "Activation",
@@ -57,6 +59,7 @@ __all__ = [
     "BernoulliUnits",
     "Bounds",
     "Chain",
+    "CodeDistribution",
     "Config",
     "Convolutional",
     "ConvolutionalConfig",
@@ -107,6 +110,8 @@ __all__ = [
     "UNet",
     "UNetConfig",
     "Units",
+    "Variational",
+    "VariationalConfig",
     "activation_from_name",
     "activation_name",
     "elu",

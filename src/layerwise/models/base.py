@@ -19,6 +19,8 @@ class Pass(NamedTuple):
         hidden: the outputs of the encoder's hidden layers, from the input up, without the code.
         natural: the decoder's output before its last activation (for a sigmoid: the logits), in which
             cross-entropies are computed without loss of precision; the reconstruction itself for a linear output.
+        posterior: of a model whose codes have a distribution: its mean and the logarithm of its variance, each of shape
+            (batch, code); empty for others.
         energies: of a model that has an energy: that of each row, and that of each of its own samples, which are held
             constant; empty for others.
     """
@@ -29,6 +31,7 @@ class Pass(NamedTuple):
     hidden: tuple[Tensor, ...]
     natural: Tensor
     energies: tuple[Tensor, ...] = ()
+    posterior: tuple[Tensor, ...] = ()
 
 
 class Stochastic(nn.Module, ABC):

@@ -14,6 +14,7 @@ __all__ = [
     "ResidualConfig",
     "SegNetConfig",
     "UNetConfig",
+    "VariationalConfig",
 ]
 
 
@@ -174,3 +175,23 @@ class UNetConfig(pydantic.BaseModel, extra="forbid", frozen=True):
     def least_bytes(self) -> int:
         """What the weights take at the least, in float32: those of the strided convolutions."""
         return 4 * 16 * sum(a * b for a, b in pairwise(self.widths))
+
+
+@final
+class VariationalConfig(pydantic.BaseModel, extra="forbid", frozen=True):
+    """The arguments of `Variational` without its first weights.
+
+    >>> VariationalConfig(features=4, hidden=(3,), latent=2).least_bytes()
+    72
+    """
+
+    features: pydantic.PositiveInt
+    hidden: tuple[pydantic.PositiveInt, ...] = ()
+    latent: pydantic.PositiveInt
+    activation: str = "silu"
+    normalization: str = "none"
+    output: str = "identity"
+
+    def least_bytes(self) -> int:
+        """What the weights take at the least, in float32: those of the encoder up to the mean."""
+        return 4 * sum(a * b for a, b in pairwise((self.features, *self.hidden, self.latent)))

@@ -9,6 +9,7 @@ from layerwise.models.config import (
     ResidualConfig,
     SegNetConfig,
     UNetConfig,
+    VariationalConfig,
 )
 from layerwise.models.convolutional import Convolutional, Residual
 from layerwise.models.dense import Dense
@@ -16,11 +17,12 @@ from layerwise.models.detector import Detector
 from layerwise.models.imputer import Imputer
 from layerwise.models.predictor import Predictor
 from layerwise.models.segmentation import SegNet, UNet
+from layerwise.models.variational import Variational
 
 __all__ = ["Config", "Model", "Network", "model_of"]
 
 Network = Dense | Convolutional | Residual
-Model = Network | Predictor | Detector | Imputer | SegNet | UNet
+Model = Network | Predictor | Detector | Imputer | SegNet | UNet | Variational
 Config = (
     DenseConfig
     | ConvolutionalConfig
@@ -30,6 +32,7 @@ Config = (
     | ImputerConfig
     | SegNetConfig
     | UNetConfig
+    | VariationalConfig
 )
 
 
@@ -55,6 +58,8 @@ def model_of(config: Config) -> Model:
             return SegNet.from_config(config)
         case UNetConfig():
             return UNet.from_config(config)
+        case VariationalConfig():
+            return Variational.from_config(config)
         case PredictorConfig():
             return Predictor.from_config(config)
         case DenseConfig():

@@ -2,7 +2,7 @@
 
 from layerwise.penalties.base import Layers, Penalty, Selective, chosen_layers
 from layerwise.penalties.contraction import Contraction, HigherOrderContraction
-from layerwise.penalties.divergence import ContrastiveDivergence, contrastive_divergence
+from layerwise.penalties.divergence import ContrastiveDivergence, GaussianDivergence, contrastive_divergence
 from layerwise.penalties.fidelity import (
     ClippedSquaredError,
     CrossEntropy,
@@ -37,6 +37,7 @@ __all__ = [
     "Discrete",
     "Emphasized",
     "Fidelity",
+    "GaussianDivergence",
     "HigherOrderContraction",
     "KLSparsity",
     "Layers",
