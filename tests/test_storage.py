@@ -121,7 +121,7 @@ def test_an_honest_forgery_loads(folder):
 def test_a_failed_save_leaves_the_old_folder(folder, monkeypatch):
     saved = load_model(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    monkeypatch.setattr("layerwise.storage.model_card", lambda saved: 1 / 0)
+    monkeypatch.setattr("layerwise.storage.model_card", lambda *parts: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         save_model(folder, saved)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -115,9 +115,12 @@ class PhaseRun:
     @property
     def multiplications(self) -> int:
         """Of one pass over one batch, about."""
-        row = self.run.data.batch(torch.arange(1)).to(self.run.runtime.torch_device)
-        one = multiplications(self.part, self.phase.view.feed(self.run.model, row).x)
-        return one * math.ceil(len(self.run.data) / self.steps)
+
+        def row() -> Tensor:
+            first = self.run.data.batch(torch.arange(1)).to(self.run.runtime.torch_device)
+            return self.phase.view.feed(self.run.model, first).x
+
+        return multiplications(self.part, row) * math.ceil(len(self.run.data) / self.steps)
 
     @property
     def seconds(self) -> float:

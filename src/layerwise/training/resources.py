@@ -1,6 +1,7 @@
 """Does a phase fit the memory? Asked before it begins."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -21,25 +22,26 @@ KEPT = 3
 
 
 @torch.no_grad()
-def multiplications(part: Autoencoder, x: Tensor) -> int:
+def multiplications(part: Autoencoder, row: Callable[[], Tensor]) -> int:
     """Those of one row on its way through a part, about.
 
     Arguments:
         part: what is trained.
-        x: one row.
+        row: gives one row; not asked where each weight is used once.
 
     >>> from layerwise.models import Dense, UNet
-    >>> multiplications(Dense(4, code=2), torch.rand(1, 4)), multiplications(UNet(1, (1,)), torch.rand(1, 1, 9, 9))
-    (22, 2916)
+    >>> multiplications(Dense(4, code=2), lambda: torch.rand(1, 4))
+    22
+    >>> multiplications(UNet(1, (1,)), lambda: torch.rand(1, 1, 9, 9))
+    2916
     """
     weights = list(part.parameters())
     if all(weight.dim() <= 2 for weight in weights):
-        # Each is used once.
         return sum(weight.numel() for weight in weights)
     training = part.training
     part.eval()
     with FlopCounterMode(display=False) as counter:
-        part(x)
+        part(row())
     part.train(training)
     return int(counter.get_total_flops()) // 2
 
