@@ -104,7 +104,7 @@ def mixed(rows: int = 500) -> pd.DataFrame:
 def test_frames_keep_their_kinds(library):
     frame = mixed()
     given = frame if library == "pandas" else pl.from_pandas(frame.astype({"count": "Int64", "heavy": "boolean"}))
-    recipe = partial(imputation, epochs=60)
+    recipe = partial(imputation, epochs=15)
     imputer = AutoencoderImputer(recipe=recipe, random_state=0).fit(given)
     found = imputer.transform(given)
     assert type(found) is type(given)
@@ -149,7 +149,7 @@ def test_missing_blocks_of_pictures():
     x = load_digits().data
     gaps = x.copy()
     gaps.reshape(-1, 8, 8)[:, 2:5, 2:5] = np.nan
-    train = np.concatenate([x[:1200], gaps[:1200]])
+    train = np.concatenate([x[:600], gaps[600:1200]])
     imputer = AutoencoderImputer(scaling="none", **FAST).fit(train)
     found = imputer.transform(gaps[1200:])
     hole = np.isnan(gaps[1200:])

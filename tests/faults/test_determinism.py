@@ -31,7 +31,7 @@ def test_one_digest_for_each_number_of_threads(tmp_path, faults):
         }
         if number >= count - 2 and count > 4:
             changed["PYTHONPYCACHEPREFIX"] = str(tmp_path / f"cold {number}")
-        words = ["fit", "t.csv", "--code", "2", "--hidden", "300,100", "--epochs", "3", "-o", "m", "--quiet"]
+        words = ["fit", "t.csv", "--code", "2", "--hidden", "300,100", "--epochs", "1", "-o", "m", "--quiet"]
         subprocess.run(
             [sys.executable, "-m", "layerwise", *words], cwd=folder, env={**os.environ, **changed}, check=True
         )
