@@ -26,7 +26,7 @@ from layerwise.runtime import Runtime
 from layerwise.storage import SavedModel, environment, load_model
 from layerwise.training import Checkpoint, History, Objective, Phase, Recipe, describe, fit
 
-__all__ = ["Floats", "PictureEstimator", "Sample", "as_bytes", "grey", "like_given", "pictures_of"]
+__all__ = ["Floats", "PictureEstimator", "Sample", "grey", "like_given", "pictures_of"]
 
 Floats = NDArray[np.float32]
 Picture = NDArray[Any]
@@ -258,12 +258,6 @@ def like_given(pictures: Sequence[Floats], X: Any, *, flat: bool = True) -> Any:
         shaped: Picture = picture.mean(2) if flat and old.ndim == 2 else picture
         found.append(np.rint(shaped * np.iinfo(old.dtype).max).astype(old.dtype) if old.dtype.kind == "u" else shaped)
     return np.stack(found) if isinstance(given, np.ndarray) else found
-
-
-def as_bytes(picture: Floats) -> NDArray[np.uint8]:
-    """A picture from 0 to 1 as bytes, grey ones without channels."""
-    found = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
-    return found[:, :, 0] if found.shape[2] == 1 else found
 
 
 def _chosen(sample: Sample, numbers: NDArray[np.int64]) -> Sample:
