@@ -9,7 +9,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, final
 
-from layerwise.corruptions import Corruption, GaussianNoise, Masking, SaltAndPepper, Varied
+from layerwise.corruptions import NOISES, Varied
 from layerwise.data import Schema, Table, read
 from layerwise.errors import InputError
 from layerwise.estimators import (
@@ -48,11 +48,6 @@ PICTURE_TASKS: dict[str, type[PictureModel]] = {"denoise": Denoiser, "colorize":
 TASKS = "reconstruct", *PREDICTORS, "detect", "impute", *PICTURE_TASKS
 DEFAULTS = {"reconstruct": "default", "detect": "detection", "impute": "imputation"}
 DEFAULTS |= dict.fromkeys(PICTURE_TASKS, "restoration")
-NOISES: dict[str, Callable[[float], Corruption]] = {
-    "gaussian": GaussianNoise,
-    "salt_and_pepper": SaltAndPepper,
-    "masking": Masking,
-}
 # A model of the command line says how good it is on rows that it has not seen.
 TEST_FRACTION = 0.1
 PICTURE_CODE = 30

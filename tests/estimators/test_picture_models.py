@@ -7,9 +7,10 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_sample_images
+from sklearn.exceptions import NotFittedError
 
 from layerwise import Colorizer, Denoiser, InputError, ModelFileError, Segmenter
-from layerwise.corruptions import GaussianNoise, Masking, SaltAndPepper, Varied
+from layerwise.corruptions import GaussianNoise, Masking, SaltAndPepper, SwapNoise, Varied
 from layerwise.data import Table
 from layerwise.diagnostics import mean_intersection_over_union
 from layerwise.estimators import load
@@ -151,6 +152,34 @@ def test_pictures_of_any_size_and_type_go_through():
     np.testing.assert_allclose(found[4] / 65535, found[5], atol=1e-4)
     table = Table.from_array(digits(4))
     assert denoiser.transform(table).shape == (4, 8, 8)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [Varied(Masking, 0.1, high=0.6, bounds=(0.0, 1.0)), Varied(GaussianNoise, 0.0, high=0.2), SaltAndPepper(0.3)],
+)
+def test_a_folder_knows_the_noise(noise, tmp_path):
+    denoiser = Denoiser(noise, **FAST).fit(digits(20))
+    denoiser.save(tmp_path / "model")
+    again = Denoiser.load(tmp_path / "model")
+    assert again.evaluate(digits(20)) == again.evaluate(digits(20))
+    assert again.evaluate(digits(20))["noisy_psnr"] == pytest.approx(denoiser.evaluate(digits(20))["noisy_psnr"], abs=1)
+    if isinstance(noise, Varied):
+        assert again.noise == noise
+        assert again.evaluate(digits(20)) == denoiser.evaluate(digits(20))
+
+
+def test_noise_of_an_own_kind_cannot_be_saved(tmp_path):
+    denoiser = Denoiser(SwapNoise(0.2), **FAST).fit(digits(20))
+    with pytest.raises(InputError, match="cannot be saved without a pickle"):
+        denoiser.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(("kind", "use"), [(Denoiser, "transform"), (Colorizer, "transform"), (Segmenter, "predict")])
+def test_what_is_not_fitted_says_so(kind, use):
+    with pytest.raises(NotFittedError):
+        getattr(kind(), use)([PICTURE])
 
 
 def test_chrominances_and_back():

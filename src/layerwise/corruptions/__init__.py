@@ -1,5 +1,23 @@
 """What is done to the input."""
 
-from layerwise.corruptions.noise import Compose, Corruption, GaussianNoise, Masking, SaltAndPepper, SwapNoise, Varied
+from layerwise.corruptions.noise import (
+    NOISES,
+    Compose,
+    Corruption,
+    GaussianNoise,
+    Masking,
+    SaltAndPepper,
+    SwapNoise,
+    Varied,
+)
 
-__all__ = ["Compose", "Corruption", "GaussianNoise", "Masking", "SaltAndPepper", "SwapNoise", "Varied"]
+__all__ = [
+    "NOISES",
+    "Compose",
+    "Corruption",
+    "GaussianNoise",
+    "Masking",
+    "SaltAndPepper",
+    "SwapNoise",
+    "Varied",
+]

@@ -1,7 +1,7 @@
 """What is done to the input before the model sees it; the target stays clean."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import final
 
@@ -11,7 +11,16 @@ from torch import Tensor
 
 from layerwise.errors import InputError
 
-__all__ = ["Compose", "Corruption", "GaussianNoise", "Masking", "SaltAndPepper", "SwapNoise", "Varied"]
+__all__ = [
+    "NOISES",
+    "Compose",
+    "Corruption",
+    "GaussianNoise",
+    "Masking",
+    "SaltAndPepper",
+    "SwapNoise",
+    "Varied",
+]
 
 
 class Corruption(ABC):
@@ -179,6 +188,14 @@ class Varied(Corruption):
         rows = [self.kind(level)(row, generator) for level, row in zip(levels, x.split(1), strict=True)]
         y = torch.cat(rows) if rows else x
         return y if self.bounds is None else y.clamp(*self.bounds)
+
+
+# Kinds of noise by the names that they go by in files and on the command line.
+NOISES: Mapping[str, type[GaussianNoise | SaltAndPepper | Masking]] = {
+    "gaussian": GaussianNoise,
+    "salt_and_pepper": SaltAndPepper,
+    "masking": Masking,
+}
 
 
 def _uniform(x: Tensor, generator: torch.Generator) -> Tensor:

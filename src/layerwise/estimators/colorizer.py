@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 from sklearn.base import TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from layerwise.errors import InputError
 from layerwise.estimators.arguments import check_arguments
@@ -112,6 +113,7 @@ class Colorizer(TransformerMixin, PictureEstimator):
         Raises:
             InputError: for anything but pictures.
         """
+        check_is_fitted(self)
         greys = pictures_of(X, channels=1)
         found = [coloured(light, colours) for light, colours in zip(greys, self._mapped(greys), strict=True)]
         return like_given(found, X, flat=False)
@@ -122,6 +124,7 @@ class Colorizer(TransformerMixin, PictureEstimator):
         Raises:
             InputError: for anything but pictures in colour.
         """
+        check_is_fitted(self)
         return self._judged(self._sample(X), 0)[0]
 
     @classmethod

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 from sklearn.base import TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
-from layerwise.corruptions import Corruption, GaussianNoise, Varied
+from layerwise.corruptions import NOISES, Corruption, GaussianNoise, Varied
 from layerwise.diagnostics import peak_signal_to_noise
+from layerwise.errors import InputError
 from layerwise.estimators.arguments import check_arguments
 from layerwise.estimators.pictures import Floats, PictureEstimator, Sample, like_given, pictures_of
 from layerwise.models import UNet
@@ -115,12 +117,18 @@ class Denoiser(TransformerMixin, PictureEstimator):
         Raises:
             InputError: for anything but pictures.
         """
+        check_is_fitted(self)
         found = self._mapped(pictures_of(X, channels=self.model_.channels))
         return like_given([np.clip(picture, 0, 1) for picture in found], X)
 
     def evaluate(self, X: Any) -> dict[str, Any]:
-        """The figures of `metrics_` for these clean pictures, with new noise."""
-        return self._judged(Sample(pictures_of(X, channels=self.model_.channels)), self._seed())[0]
+        """The figures of `metrics_` for these clean pictures, with noise that is the same each time.
+
+        Raises:
+            InputError: for anything but pictures.
+        """
+        check_is_fitted(self)
+        return self._judged(Sample(pictures_of(X, channels=self.model_.channels)), 0)[0]
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "Denoiser":
@@ -130,7 +138,9 @@ class Denoiser(TransformerMixin, PictureEstimator):
             ModelFileError: when the folder is missing, damaged, changed or newer.
         """
         estimator = cls(device=device)
-        estimator._load(folder)
+        noise = estimator._load(folder).settings["noise"]
+        bounds = None if noise["bounds"] is None else (noise["bounds"][0], noise["bounds"][1])
+        estimator.noise = Varied(NOISES[noise["kind"]], noise["low"], high=noise["high"], bounds=bounds)
         return estimator
 
     def _sample(self, X: Any, y: Any = None) -> Sample:
@@ -161,7 +171,16 @@ class Denoiser(TransformerMixin, PictureEstimator):
         return np.clip(self.noise(x, generator(seed, -5, number))[0].numpy(), 0, 1)
 
     def _settings(self) -> dict[str, Any]:
-        return {}
+        for name, kind in NOISES.items():
+            if isinstance(self.noise, Varied) and self.noise.kind is kind:
+                levels = {"low": self.noise.low, "high": self.noise.high, "bounds": self.noise.bounds}
+                return {"noise": {"kind": name, **levels}}
+            if isinstance(self.noise, kind):
+                level = self.noise.level
+                return {"noise": {"kind": name, "low": level, "high": level, "bounds": None}}
+        raise InputError(
+            f"noise of another kind than {', '.join(NOISES)} cannot be saved without a pickle; got {self.noise!r}."
+        )
 
 
 def _smoothed(picture: Floats, width: float) -> Floats:

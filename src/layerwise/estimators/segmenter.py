@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
 from layerwise.data import Table
 from layerwise.diagnostics import mean_intersection_over_union
@@ -111,6 +112,7 @@ class Segmenter(PictureEstimator):
 
     def predict_proba(self, X: Any) -> Any:
         """The probability of each class at each pixel: (height, width, classes) for each picture."""
+        check_is_fitted(self)
         scores = self._mapped(pictures_of(X, channels=self.model_.channels))
         found = []
         for one in scores:
@@ -128,6 +130,7 @@ class Segmenter(PictureEstimator):
         Raises:
             InputError: for masks that do not fit, or a class that training had not.
         """
+        check_is_fitted(self)
         pictures = pictures_of(X, channels=self.model_.channels)
         masks = _masks(y, pictures)
         unknown = sorted({*np.unique(np.concatenate([np.unique(mask) for mask in masks]))} - {*self.classes_})
