@@ -1,5 +1,6 @@
 """The verbs on pictures."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -15,58 +16,30 @@ Output = Annotated[
 ]
 
 
-@app.command(epilog="Example: layerwise denoise model noisy.png -o clean.png")
-def denoise(
-    model: Model,
-    pictures: Pictures,
-    *,
-    output: Output,
-    data_dir: DataDir = None,
-    member: Member = None,
-    device: Device = "auto",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
-    """Write the pictures without their noise."""
-    _apply("denoise", model, pictures, output=output, data_dir=data_dir, member=member, device=device)
+def _verb(name: str, words: str, *, example: str) -> Callable[..., None]:
+    """A verb that writes what a model makes of pictures."""
+
+    @app.command(name, help=words, epilog=f"Example: layerwise {name} {example}")
+    def run(
+        model: Model,
+        pictures: Pictures,
+        *,
+        output: Output,
+        data_dir: DataDir = None,
+        member: Member = None,
+        device: Device = "auto",
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> None:
+        from layerwise import commands
+        from layerwise.options import DataOptions
+
+        source = DataOptions(pictures, data_dir, member=member)
+        commands.apply(model, source, verb=name, output=output, device=device)
+
+    return run
 
 
-@app.command(epilog="Example: layerwise colorize model grey -o coloured")
-def colorize(
-    model: Model,
-    pictures: Pictures,
-    *,
-    output: Output,
-    data_dir: DataDir = None,
-    member: Member = None,
-    device: Device = "auto",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
-    """Write the pictures in colour."""
-    _apply("colorize", model, pictures, output=output, data_dir=data_dir, member=member, device=device)
-
-
-@app.command(epilog="Example: layerwise segment model cells -o masks")
-def segment(
-    model: Model,
-    pictures: Pictures,
-    *,
-    output: Output,
-    data_dir: DataDir = None,
-    member: Member = None,
-    device: Device = "auto",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
-    """Write a mask for each picture: the class of each pixel."""
-    _apply("segment", model, pictures, output=output, data_dir=data_dir, member=member, device=device)
-
-
-def _apply(
-    verb: str, model: Path, pictures: str, *, output: Path, data_dir: Path | None, member: str | None, device: str
-) -> None:
-    from layerwise import commands
-    from layerwise.options import DataOptions
-
-    commands.apply(model, DataOptions(pictures, data_dir, member=member), verb=verb, output=output, device=device)
+denoise = _verb("denoise", "Write the pictures without their noise.", example="model noisy.png -o clean.png")
+colorize = _verb("colorize", "Write the pictures in colour.", example="model grey -o coloured")
+segment = _verb("segment", "Write a mask for each picture: the class of each pixel.", example="model cells -o masks")
