@@ -29,6 +29,7 @@ from layerwise.recipes import RECIPES, recipe_arguments
 from layerwise.training import Checkpoint, Recipe
 
 __all__ = [
+    "PICTURE_TASKS",
     "DataOptions",
     "Estimator",
     "FitOptions",

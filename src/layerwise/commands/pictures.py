@@ -11,17 +11,16 @@ from layerwise.data import Schema, Table, check_writable, write
 from layerwise.data.pictures import PICTURES, read_each, write_picture
 from layerwise.data.table import listing
 from layerwise.errors import InputError
-from layerwise.estimators import Colorizer, Denoiser, Segmenter, load
+from layerwise.estimators import Segmenter, load
 from layerwise.estimators.loading import PictureModel
 from layerwise.files import atomic_folder, check_file
 from layerwise.models import SegNet, UNet
-from layerwise.options import DataOptions
+from layerwise.options import PICTURE_TASKS, DataOptions
 from layerwise.training import Checkpoint, History, Recipe
 
 __all__ = ["apply", "fit_pictures", "judge_pictures", "plan_pictures"]
 
 Pictures = list[tuple[str, NDArray[Any]]]
-VERBS: dict[str, type[PictureModel]] = {"denoise": Denoiser, "colorize": Colorizer, "segment": Segmenter}
 
 
 def read_pictures(source: DataOptions) -> Pictures:
@@ -113,7 +112,7 @@ def apply(model: Path, source: DataOptions, *, verb: str, output: Path, device: 
     if output.suffix:
         check_file(output)
     estimator = load(model, device=device)
-    kind = VERBS[verb]
+    kind = PICTURE_TASKS[verb]
     if not isinstance(estimator, kind):
         raise InputError(f"{model} does not {verb}. Fit a model with --task {verb}.")
     pictures = read_pictures(source)
