@@ -22,6 +22,7 @@ __all__ = [
     "Seed",
     "Verbose",
     "app",
+    "names",
     "out",
 ]
 
@@ -92,3 +93,12 @@ def out(value: Any, as_json: bool) -> None:
 
         # A name in square brackets or between colons is no markup and no emoji.
         Console(markup=False, emoji=False).print(as_table(value))
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """The names of an option that takes several, separated by commas.
+
+    >>> names("age,height"), names(None)
+    (('age', 'height'), ())
+    """
+    return tuple(part for part in (text or "").split(",") if part)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from layerwise.cli.app import Data, DataDir, Device, Drop, Json, Label, Member, Quiet, Seed, Verbose, app, out
+from layerwise.cli.app import Data, DataDir, Device, Drop, Json, Label, Member, Quiet, Seed, Verbose, app, names, out
 
 __all__ = ["fit"]
 
@@ -85,7 +85,7 @@ def fit(
     from layerwise.options import DataOptions, FitOptions, checkpoint_settings, label_of, recipe_name, recipe_settings
 
     options = FitOptions(
-        source=DataOptions(data, data_dir, label_of(task, target, label), _names(drop), member),
+        source=DataOptions(data, data_dir, label_of(task, target, label), names(drop), member),
         task=task,
         output=output,
         code=code,
@@ -117,7 +117,3 @@ def fit(
     out(result.metrics if as_json else ("" if quiet else result.summary), as_json)
     if result.signal:
         raise typer.Exit(128 + result.signal)
-
-
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(part for part in (text or "").split(",") if part)

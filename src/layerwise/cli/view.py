@@ -5,7 +5,22 @@ from typing import Annotated
 
 import typer
 
-from layerwise.cli.app import Data, DataDir, Device, Drop, Json, Label, Member, Model, Quiet, Seed, Verbose, app, out
+from layerwise.cli.app import (
+    Data,
+    DataDir,
+    Device,
+    Drop,
+    Json,
+    Label,
+    Member,
+    Model,
+    Quiet,
+    Seed,
+    Verbose,
+    app,
+    names,
+    out,
+)
 
 __all__ = ["compare", "datasets", "info", "report"]
 
@@ -50,8 +65,7 @@ def compare(
     from layerwise import commands
     from layerwise.options import DataOptions
 
-    left_out = tuple(part for part in (drop or "").split(",") if part)
-    source = DataOptions(data, data_dir, target, left_out, member)
+    source = DataOptions(data, data_dir, target, names(drop), member)
     found = commands.compare(source, code=code, repeats=repeats, seed=seed)
     if not as_json:
         told = f"{found['metric']} on {found['rows']} rows, {found['folds']} folds of half of them"
