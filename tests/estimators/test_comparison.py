@@ -66,6 +66,23 @@ def test_frames_missing_cells_categories_and_rows_without_a_target(caplog):
     assert all(np.array_equal(again.scores[key], found.scores[key]) for key in found.scores)
 
 
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array(["a", "b", *[None] * 28], dtype=object),
+        np.array(["a", "b", *[np.nan] * 28], dtype=object),
+        np.array(["a", "b", *[pd.NA] * 28], dtype=object),
+        np.array(["a", "b", *[""] * 28]),
+        np.array([0.0, 1.0, *[np.nan] * 28]),
+        np.array(["2020-01-01", "2020-01-02", *["NaT"] * 28], "datetime64[D]"),
+    ],
+    ids=["None", "NaN among texts", "NA", "empty", "NaN", "NaT"],
+)
+def test_rows_without_a_target_are_left_out(y):
+    with pytest.raises(InputError, match="found 2 rows and 2 values"):
+        compare(np.zeros((30, 2)), y)
+
+
 class Memory(ClassifierMixin, BaseEstimator):
     """Knows the rows that it has seen, and nothing of others."""
 

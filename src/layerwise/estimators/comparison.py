@@ -23,6 +23,7 @@ from layerwise.corruptions import SwapNoise
 from layerwise.data import Schema, Table, read
 from layerwise.errors import InputError
 from layerwise.estimators.frames import is_frame
+from layerwise.estimators.targets import is_present
 from layerwise.estimators.transformer import DeepAutoencoder
 from layerwise.models import Layer, relu
 from layerwise.penalties import L1
@@ -126,7 +127,7 @@ def compare(
     table = X if isinstance(X, Table) else read(X) if is_frame(X) else Table.from_array(np.asarray(X))
     values = _target(table, y)
     table = Table(table.names, table.raws, table.array, table.named, table.shape, origin=table.origin)
-    known = np.flatnonzero(~_unknown(values))
+    known = np.flatnonzero(_known(values))
     values, table = values[known], table.take(known)
     kind = task or _task(values)
     if len(known) < LEAST_ROWS or len(np.unique(values.astype(str))) < 2:
@@ -214,11 +215,10 @@ def _target(table: Table, y: Any) -> NDArray[Any]:
     return values
 
 
-def _unknown(values: NDArray[Any]) -> NDArray[np.bool_]:
-    if values.dtype.kind == "f":
-        return np.isnan(values)
+def _known(values: NDArray[Any]) -> NDArray[np.bool_]:
     # A column of text has empty cells.
-    return np.array([value is None or value != value or value == "" for value in values])
+    empty = np.array([isinstance(value, str) and not value for value in values], dtype=np.bool_)
+    return is_present(values) & ~empty
 
 
 def _task(values: NDArray[Any]) -> Task:

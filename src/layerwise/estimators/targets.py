@@ -19,7 +19,7 @@ from layerwise.data.table import Origin, Raw
 from layerwise.errors import InputError
 from layerwise.penalties import Fidelity, prediction_error, softmax_cross_entropy
 
-__all__ = ["Classes", "Given", "Numbers", "Target"]
+__all__ = ["Classes", "Given", "Numbers", "Target", "is_present"]
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ class Classes(Target):
         Raises:
             InputError: for fewer than two classes, numbers that are no classes, or names of the rows.
         """
-        present = _present(given.values)
+        present = is_present(given.values)
         labelled = _plain(given.values[present])
         if labelled.dtype.kind == "f" and (labelled % 1).any():
             present[present] = labelled % 1 != 0
@@ -218,7 +218,7 @@ class Classes(Target):
 
     def known(self, y: NDArray[Any]) -> NDArray[np.bool_]:
         """True for the rows that have a class."""
-        known = _present(y)
+        known = is_present(y)
         known[known] = np.isin(y[known], self.classes)
         return known
 
@@ -236,7 +236,7 @@ class Classes(Target):
         Raises:
             InputError: for another class.
         """
-        strange = _present(given.values) & ~self.known(given.values)
+        strange = is_present(given.values) & ~self.known(given.values)
         if given.marked:
             strange[strange] = given.values[strange] != UNKNOWN
         if strange.any():
@@ -390,12 +390,15 @@ def _plain(labelled: NDArray[Any]) -> NDArray[Any]:
     return np.array(labelled.tolist())
 
 
-def _present(y: NDArray[Any]) -> NDArray[np.bool_]:
-    if y.dtype.kind == "f":
-        return ~np.isnan(y)
-    if y.dtype.kind == "O":
-        return np.array([_is_itself(value) for value in y], dtype=np.bool_)
-    return np.ones(len(y), np.bool_)
+def is_present(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """True for each value that is one: neither None nor NaN, NaT or the NA of pandas.
+
+    >>> is_present(np.array(["a", None, np.nan], dtype=object)).tolist()
+    [True, False, False]
+    """
+    if values.dtype.kind == "O":
+        return np.array([_is_itself(value) for value in values], dtype=np.bool_)
+    return np.asarray(values == values)
 
 
 def _is_itself(value: object) -> bool:
