@@ -1,17 +1,17 @@
 """The recipes that are used when none is named."""
 
 import math
+from dataclasses import replace
 from typing import Literal
 
-import torch
-
 from layerwise.corruptions import Corruption, GaussianNoise, Masking
-from layerwise.optim import FirstOrder
+from layerwise.recipes.adamw import adamw
 from layerwise.recipes.arguments import checked
+from layerwise.recipes.length import epochs_of
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.stacked import layerwise
 from layerwise.recipes.trainers import Shallow
-from layerwise.training import Cosine, Phase, Stop
+from layerwise.training import Phase, Stop
 
 __all__ = ["default", "denoising_stack"]
 
@@ -59,7 +59,7 @@ def default(
     if batch_size is None:
         batch_size = 32 if few else 128 if rows < MANY_ROWS else 256 if rows < 10 * MANY_ROWS else 1024
     if epochs is None:
-        enough = math.ceil(STEPS["few" if few else "more"] / math.ceil(rows / batch_size))
+        enough = epochs_of(STEPS["few" if few else "more"], rows, batch_size=batch_size)
         epochs = max(enough, min(LEAST_EPOCHS[kind], math.ceil(ROWS_SEEN / rows)))
     if patience is None:
         patience = min(60, max(10, epochs // 3))
@@ -69,17 +69,15 @@ def default(
         corruption = None if setting.pictures and rows >= MANY_ROWS else GaussianNoise(0.2 if few else 0.05)
     if weight_decay is None:
         weight_decay = WEIGHT_DECAY[kind]
-    optimizer = FirstOrder(torch.optim.AdamW, lr=lr, weight_decay=weight_decay, options={"fused": True})
     return [
-        Phase(
-            "train",
-            setting.end,
-            optimizer,
+        adamw(
+            setting,
             epochs,
-            corruption=corruption,
             batch_size=batch_size,
-            schedule=Cosine(warmup=0.05),
+            lr=lr,
+            weight_decay=weight_decay,
             stop=Stop(patience),
+            corruption=corruption,
             average=0.99,
         )
     ]
@@ -114,25 +112,23 @@ def denoising_stack(
     """
     labelled = _counted(setting)
     few, all_rows = (batch_size or (32 if rows < FEW_ROWS else 128) for rows in (labelled, setting.rows))
-    adam = FirstOrder(torch.optim.AdamW, lr=lr, weight_decay=weight_decay, options={"fused": True})
-    tuned = fine_tune_epochs or min(200, max(30, math.ceil(4000 / math.ceil(labelled / few))))
-    trainer = Shallow(
-        adam,
-        epochs or min(50, max(5, math.ceil(1000 / math.ceil(setting.rows / all_rows)))),
-        all_rows,
-        corruption=Masking(masking) if masking else None,
-    )
-    tune = Phase(
-        "fine-tune",
-        setting.end,
-        adam,
+    tuned = fine_tune_epochs or min(200, max(30, epochs_of(4000, labelled, batch_size=few)))
+    tune = adamw(
+        setting,
         tuned,
         batch_size=few,
-        schedule=Cosine(warmup=0.05),
+        lr=lr,
+        weight_decay=weight_decay,
         stop=Stop(max(10, tuned // 3)),
         average=0.99,
     )
-    return layerwise(setting, trainer=trainer, fine_tune=tune)
+    trainer = Shallow(
+        tune.optimizer,
+        epochs or min(50, max(5, epochs_of(1000, setting.rows, batch_size=all_rows))),
+        all_rows,
+        corruption=Masking(masking) if masking else None,
+    )
+    return layerwise(setting, trainer=trainer, fine_tune=replace(tune, name="fine-tune"))
 
 
 def _counted(setting: Setting) -> int:

@@ -1,14 +1,11 @@
 """The recipe of an anomaly detector's autoencoders."""
 
-import math
-
-import torch
-
 from layerwise.corruptions import Corruption, GaussianNoise
-from layerwise.optim import FirstOrder
+from layerwise.recipes.adamw import adamw
 from layerwise.recipes.arguments import checked
+from layerwise.recipes.length import epochs_of
 from layerwise.recipes.setting import Setting
-from layerwise.training import Cosine, Phase, Stop
+from layerwise.training import Phase, Stop
 
 __all__ = ["detection"]
 
@@ -38,16 +35,15 @@ def detection(
     >>> detection(Setting(1000))[0].epochs
     25
     """
-    enough = max(LEAST_EPOCHS, math.ceil(STEPS / math.ceil(setting.rows / batch_size)))
+    enough = max(LEAST_EPOCHS, epochs_of(STEPS, setting.rows, batch_size=batch_size))
     return [
-        Phase(
-            "train",
-            setting.end,
-            FirstOrder(torch.optim.AdamW, lr=lr, weight_decay=weight_decay, options={"fused": True}),
+        adamw(
+            setting,
             enough if epochs is None else epochs,
-            corruption=corruption,
             batch_size=batch_size,
-            schedule=Cosine(warmup=0.05),
+            lr=lr,
+            weight_decay=weight_decay,
             stop=Stop(keep="last"),
+            corruption=corruption,
         )
     ]

@@ -4,9 +4,18 @@ import math
 
 from layerwise.recipes.setting import Setting
 
-__all__ = ["layer_epochs", "whole_epochs"]
+__all__ = ["epochs_of", "layer_epochs", "whole_epochs"]
 
 LAYER_STEPS, WHOLE_STEPS, MOST_EPOCHS = 1000, 3000, 300
+
+
+def epochs_of(steps: int, rows: int, *, batch_size: int) -> int:
+    """The epochs over so many rows that make so many steps, or just more.
+
+    >>> epochs_of(1000, 1500, batch_size=128)
+    84
+    """
+    return math.ceil(steps / math.ceil(max(1, rows) / batch_size))
 
 
 def layer_epochs(setting: Setting, asked: int | None, batch_size: int) -> int:
@@ -31,4 +40,4 @@ def whole_epochs(setting: Setting, asked: int | None, batch_size: int, *, usual:
 def _enough(rows: int, asked: int | None, *, usual: int, steps: int, batch_size: int) -> int:
     if asked is not None:
         return asked
-    return max(usual, min(MOST_EPOCHS, math.ceil(steps / math.ceil(max(1, rows) / batch_size))))
+    return max(usual, min(MOST_EPOCHS, epochs_of(steps, rows, batch_size=batch_size)))

@@ -1,13 +1,10 @@
 """The recipe of networks from pictures to pictures."""
 
-import math
-
-import torch
-
-from layerwise.optim import FirstOrder
+from layerwise.recipes.adamw import adamw
 from layerwise.recipes.arguments import checked
+from layerwise.recipes.length import epochs_of
 from layerwise.recipes.setting import Setting
-from layerwise.training import Cosine, Phase, Stop
+from layerwise.training import Phase, Stop
 
 __all__ = ["restoration"]
 
@@ -35,17 +32,15 @@ def restoration(
     >>> restoration(Setting(4800))[0].epochs
     10
     """
-    steps = math.ceil(setting.rows / batch_size)
     return [
-        Phase(
-            "train",
-            setting.end,
-            FirstOrder(torch.optim.AdamW, lr=lr, weight_decay=weight_decay, options={"fused": True}),
-            max(1, math.ceil(STEPS / steps)) if epochs is None else epochs,
-            corruption=setting.corruption,
+        adamw(
+            setting,
+            epochs_of(STEPS, setting.rows, batch_size=batch_size) if epochs is None else epochs,
             batch_size=batch_size,
-            schedule=Cosine(warmup=0.05),
+            lr=lr,
+            weight_decay=weight_decay,
             stop=Stop(keep="last"),
+            corruption=setting.corruption,
             average=0.99,
         )
     ]
