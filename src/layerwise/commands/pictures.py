@@ -16,6 +16,7 @@ from layerwise.estimators.loading import PictureModel
 from layerwise.files import atomic_folder, check_file
 from layerwise.models import SegNet, UNet
 from layerwise.options import PICTURE_TASKS, DataOptions
+from layerwise.report.drawing import as_bytes
 from layerwise.training import Checkpoint, History, Recipe
 
 __all__ = ["apply", "fit_pictures", "judge_pictures", "plan_pictures"]
@@ -139,7 +140,7 @@ def _bytes(picture: NDArray[Any]) -> NDArray[np.uint8]:
     if picture.dtype == np.uint8:
         return picture
     if picture.dtype.kind == "f":
-        return np.rint(255 * picture).astype(np.uint8)
+        return as_bytes(picture)
     if picture.dtype.kind in "biu" and picture.min() >= 0 and picture.max() <= 255:
         return picture.astype(np.uint8)
     raise InputError(f"a picture holds bytes; found {picture.dtype} from {picture.min()} to {picture.max()}. Use .npy.")

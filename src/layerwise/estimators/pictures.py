@@ -22,6 +22,7 @@ from layerwise.models import SegNet, UNet
 from layerwise.penalties import Fidelity
 from layerwise.recipes import Setting, restoration
 from layerwise.report import write_report
+from layerwise.report.drawing import as_bytes
 from layerwise.runtime import Runtime
 from layerwise.storage import SavedModel, environment, load_model
 from layerwise.training import Checkpoint, History, Objective, Phase, Recipe, describe, fit
@@ -273,8 +274,7 @@ def _examples(shown: Sequence[tuple[Floats, ...]]) -> dict[str, Tensor]:
         top, left = ((size - kept) // 2 for size, kept in zip(pictures[0].shape, (height, width), strict=False))
         row = np.zeros((len(pictures), EXAMPLE_SIDE, EXAMPLE_SIDE, 3), np.uint8)
         for place, picture in enumerate(pictures):
-            part = np.rint(255 * np.clip(picture[top : top + height, left : left + width], 0, 1)).astype(np.uint8)
-            row[place, :height, :width] = part
+            row[place, :height, :width] = as_bytes(picture[top : top + height, left : left + width])
         cut.append((row, height, width))
     if not cut:
         return {}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-__all__ = ["CATEGORIES", "COLORS", "INK", "QUIET", "bare", "log_worthy", "numbers", "png", "svg"]
+__all__ = ["CATEGORIES", "COLORS", "INK", "QUIET", "as_bytes", "bare", "log_worthy", "numbers", "png", "svg"]
 
 # Okabe & Ito's blue and orange with grey: told apart by every kind of colour vision, in print by lightness.
 COLORS = {"autoencoder": "#0072b2", "pca": "#e69f00", "mean": "#8a919c"}
@@ -80,14 +80,27 @@ def svg(paint: Callable[["Figure"], None], height: float) -> str:
     return _uri("image/svg+xml", text[text.index(b"<svg") :])
 
 
+def as_bytes(picture: NDArray[Any]) -> NDArray[np.uint8]:
+    """A picture from 0 to 1 as bytes; what is beyond is cut off.
+
+    >>> as_bytes(np.array([-1.0, 0.0, 0.5, 1.0, 2.0])).tolist()
+    [0, 0, 128, 255, 255]
+    """
+    return np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+
+
 def png(pixels: NDArray[np.uint8]) -> str:
-    """A picture (height, width and perhaps 3 or 4 channels, 8 bits) as a data URI of PNG.
+    """A picture (height, width and perhaps channels, 8 bits) as a data URI of PNG.
+
+    Of channels that are neither three nor four the first is shown.
 
     >>> png(np.zeros((2, 2), np.uint8))[:22]
     'data:image/png;base64,'
     """
     from PIL import Image
 
+    if pixels.ndim == 3 and pixels.shape[2] not in (3, 4):
+        pixels = pixels[:, :, 0]
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG", optimize=True)
     return _uri("image/png", buffer.getvalue())

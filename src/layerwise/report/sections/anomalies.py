@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from layerwise.report.blocks import (
     Block,
@@ -22,7 +21,7 @@ from layerwise.report.blocks import (
     Tiles,
 )
 from layerwise.report.data import ReportData
-from layerwise.report.drawing import COLORS, QUIET, bare, numbers, png, svg
+from layerwise.report.drawing import COLORS, QUIET, as_bytes, bare, numbers, png, svg
 from layerwise.report.words import as_float, count, number, percent, plural, shorten
 
 if TYPE_CHECKING:
@@ -131,6 +130,7 @@ def _card(found: Any, place: int, title: str) -> Card:
 
 
 def _pictures(data: ReportData, place: int, title: str) -> Example:
+    assert data.shape is not None
     found = data.anomalies
     inputs, expected = (np.asarray(found[name][place], np.float64) for name in ("input", "expected"))
     low, high = min(inputs.min(), 0.0), max(inputs.max(), 1.0)
@@ -142,10 +142,4 @@ def _pictures(data: ReportData, place: int, title: str) -> Example:
         ("expected", (expected - low) / (high - low)),
         ("error", shown),
     ]
-    return Example(title, tuple(Picture(png(_bytes(values, data.shape)), name) for name, values in pictures))
-
-
-def _bytes(values: NDArray[np.float64], shape: tuple[int, ...] | None) -> NDArray[np.uint8]:
-    assert shape is not None
-    picture = np.clip(255 * values + 0.5, 0, 255).astype(np.uint8).reshape(shape)
-    return picture if picture.ndim == 2 or picture.shape[2] in (3, 4) else picture[:, :, 0]
+    return Example(title, tuple(Picture(png(as_bytes(values.reshape(data.shape))), name) for name, values in pictures))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from layerwise.report.blocks import Block, Card, Cards, Cell, Example, Picture, Pictures, Section, Table, Text
 from layerwise.report.data import ReportData
-from layerwise.report.drawing import png
+from layerwise.report.drawing import as_bytes, png
 from layerwise.report.words import clean, number, shorten
 
 __all__ = ["examples"]
@@ -74,6 +74,7 @@ def _error(data: ReportData, row: int) -> str:
 
 
 def _pictures(data: ReportData, row: int) -> Example:
+    assert data.shape is not None
     given = data.examples
     inputs = np.asarray(given["rows.input"], np.float64)
     low, high = float(np.nanmin(inputs)), float(np.nanmax(inputs))
@@ -85,19 +86,12 @@ def _pictures(data: ReportData, row: int) -> Example:
     ]
     if "rows.pca" in given:
         shown.append(("PCA", np.asarray(given["rows.pca"][row], np.float64)))
+    scaled = [
+        (name, (np.nan_to_num(values, nan=(low + high) / 2) - low) / max(high - low, 1e-12)) for name, values in shown
+    ]
     return Example(
-        _error(data, row),
-        tuple(Picture(png(_pixels(data, values, low, high)), name) for name, values in shown),
+        _error(data, row), tuple(Picture(png(as_bytes(unit.reshape(data.shape))), name) for name, unit in scaled)
     )
-
-
-def _pixels(data: ReportData, values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
-    assert data.shape is not None
-    unit = (np.nan_to_num(values, nan=(low + high) / 2) - low) / max(high - low, 1e-12)
-    picture = np.clip(255 * unit + 0.5, 0, 255).astype(np.uint8).reshape(data.shape)
-    if picture.ndim == 3 and picture.shape[2] not in (3, 4):
-        picture = picture[:, :, 0]
-    return picture
 
 
 def _introduction(data: ReportData) -> str:
