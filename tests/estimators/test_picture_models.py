@@ -221,6 +221,8 @@ PICTURE = np.zeros((8, 8), np.uint8)
         (lambda: Colorizer().fit([PICTURE]), "must be in colour; picture 0 is grey"),
         (lambda: Segmenter().fit([PICTURE], [PICTURE]), "from 2 to 256 classes; found 1"),
         (lambda: Segmenter().fit([PICTURE], [PICTURE, PICTURE]), "a mask for each of the 1 pictures; found 2"),
+        (lambda: Segmenter().fit([PICTURE]), "masks are needed: .*; got none"),
+        (lambda: fitted(Segmenter).evaluate([PICTURE]), "masks are needed: .*; got none"),
         (
             lambda: Segmenter().fit([PICTURE], [np.zeros((8, 7))]),
             r"mask 0 must have the size of its picture, \(8, 8\); found the shape \(8, 7\)",

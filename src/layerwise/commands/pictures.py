@@ -49,11 +49,7 @@ def fit_pictures(
     Raises:
         InputError: for pictures without masks.
     """
-    arrays, truth = _given(estimator, source, masks)
-    if isinstance(estimator, Segmenter):
-        estimator.fit(arrays, truth, history=history, checkpoint=checkpoint)
-    else:
-        estimator.fit(arrays, history=history, checkpoint=checkpoint)
+    estimator.fit(*_given(estimator, source, masks), history=history, checkpoint=checkpoint)
 
 
 def plan_pictures(
@@ -70,8 +66,7 @@ def judge_pictures(estimator: PictureModel, source: DataOptions, *, masks: Path 
     Raises:
         InputError: for pictures without masks.
     """
-    arrays, truth = _given(estimator, source, masks)
-    return estimator.evaluate(arrays, truth) if isinstance(estimator, Segmenter) else estimator.evaluate(arrays)
+    return estimator.evaluate(*_given(estimator, source, masks))
 
 
 def _given(

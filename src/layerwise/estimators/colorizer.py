@@ -1,7 +1,6 @@
 """Colours for grey pictures."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -9,13 +8,12 @@ from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from layerwise.errors import InputError
-from layerwise.estimators.arguments import check_arguments
 from layerwise.estimators.pictures import LUMINANCE, Floats, PictureEstimator, Sample, grey, like_given, pictures_of
 from layerwise.models import UNet
 from layerwise.penalties import Fidelity, prediction_error
 from layerwise.recipes import Setting
 from layerwise.runtime import Precision
-from layerwise.training import Checkpoint, History, Phase
+from layerwise.training import Phase
 
 __all__ = ["Colorizer"]
 
@@ -29,6 +27,9 @@ class Colorizer(TransformerMixin, PictureEstimator):
 
     A convolutional network predicts the two chrominances of each pixel from the luminances around it; the luminance
     itself stays as it is.
+
+    `fit` and `evaluate` take pictures X as in `Denoiser`, all with three channels (or four: transparency is dropped);
+    a grey one is an `InputError`. They ignore y.
 
     Arguments:
         widths: channels of the network's stages; each but the first halves the sides.
@@ -79,31 +80,6 @@ class Colorizer(TransformerMixin, PictureEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        history: History | None = None,
-        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
-    ) -> "Colorizer":
-        """Learn from pictures in colour.
-
-        Arguments:
-            X: as in `Denoiser.fit`, all with three channels (or four: transparency is dropped).
-            y: ignored.
-            history: takes the events of training as they come.
-            checkpoint: as in `DeepAutoencoder.fit`.
-
-        Raises:
-            InputError: for anything but pictures in colour, and arguments that do not fit.
-            CheckpointError: when the folder belongs to another run or is in use.
-            TrainingDiverged: when the loss stops being finite.
-        """
-        check_arguments(self.get_params(deep=False))
-        self._learn(self._sample(X), history=history, checkpoint=checkpoint)
-        return self
-
     def transform(self, X: Any) -> Any:
         """The pictures in colour: three channels, and the type in which they came.
 
@@ -118,26 +94,6 @@ class Colorizer(TransformerMixin, PictureEstimator):
         found = [coloured(light, colours) for light, colours in zip(greys, self._mapped(greys), strict=True)]
         return like_given(found, X, flat=False)
 
-    def evaluate(self, X: Any) -> dict[str, Any]:
-        """The figures of `metrics_` for these pictures in colour.
-
-        Raises:
-            InputError: for anything but pictures in colour.
-        """
-        check_is_fitted(self)
-        return self._judged(self._sample(X), 0)[0]
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "Colorizer":
-        """A fitted colorizer from a model folder, without unpickling.
-
-        Raises:
-            ModelFileError: when the folder is missing, damaged, changed or newer.
-        """
-        estimator = cls(device=device)
-        estimator.mean_ = np.array(estimator._load(folder).settings["mean"], np.float32)
-        return estimator
-
     @property
     def _corruption(self) -> None:
         return None
@@ -148,6 +104,9 @@ class Colorizer(TransformerMixin, PictureEstimator):
             if picture.shape[2] != 3:
                 raise InputError(f"pictures must be in colour; picture {number} is grey. Leave it out.")
         return Sample([grey(picture) for picture in pictures], [chrominances(picture) for picture in pictures])
+
+    def _matched(self, X: Any, y: Any) -> Sample:
+        return self._sample(X)
 
     def _made(self, sample: Sample, *, seed: int) -> tuple[UNet, Fidelity]:
         assert sample.targets is not None
@@ -169,6 +128,9 @@ class Colorizer(TransformerMixin, PictureEstimator):
 
     def _settings(self) -> dict[str, Any]:
         return {"mean": self.mean_.tolist()}
+
+    def _take(self, settings: Mapping[str, Any]) -> None:
+        self.mean_ = np.array(settings["mean"], np.float32)
 
 
 def chrominances(picture: Floats) -> Floats:

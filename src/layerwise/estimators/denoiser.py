@@ -1,7 +1,6 @@
 """Pictures without their noise."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -13,14 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from layerwise.corruptions import NOISES, Corruption, GaussianNoise, Varied
 from layerwise.diagnostics import peak_signal_to_noise
 from layerwise.errors import InputError
-from layerwise.estimators.arguments import check_arguments
 from layerwise.estimators.pictures import Floats, PictureEstimator, Sample, like_given, pictures_of
 from layerwise.models import UNet
 from layerwise.penalties import Fidelity, squared_error
 from layerwise.randomness import generator
 from layerwise.recipes import Setting
 from layerwise.runtime import Precision
-from layerwise.training import Checkpoint, History, Phase
+from layerwise.training import Phase
 
 __all__ = ["Denoiser"]
 
@@ -33,6 +31,10 @@ class Denoiser(TransformerMixin, PictureEstimator):
 
     A convolutional network learns what must be added to a noisy picture, from squares of clean pictures that get noise
     of a kind, at any level. It then works on pictures of any size.
+
+    `fit` and `evaluate` take clean pictures X: an array (pictures, height, width[, channels]) or a list of pictures of
+    any size; bytes, numbers of 16 bits, or numbers from 0 to 1. It works in colour where one that it learns from is in
+    colour. They ignore y.
 
     Arguments:
         noise: what the clean pictures get in training, as numbers from 0 to 1.
@@ -85,32 +87,6 @@ class Denoiser(TransformerMixin, PictureEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        history: History | None = None,
-        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
-    ) -> "Denoiser":
-        """Learn from clean pictures.
-
-        Arguments:
-            X: an array (pictures, height, width[, channels]) or a list of pictures of any size; bytes, numbers of 16
-                bits, or numbers from 0 to 1. In colour where one of them is.
-            y: ignored.
-            history: takes the events of training as they come.
-            checkpoint: as in `DeepAutoencoder.fit`.
-
-        Raises:
-            InputError: for anything but pictures, and arguments that do not fit.
-            CheckpointError: when the folder belongs to another run or is in use.
-            TrainingDiverged: when the loss stops being finite.
-        """
-        check_arguments(self.get_params(deep=False))
-        self._learn(self._sample(X), history=history, checkpoint=checkpoint)
-        return self
-
     def transform(self, X: Any) -> Any:
         """The pictures without noise, in the shape and type in which they came.
 
@@ -121,31 +97,12 @@ class Denoiser(TransformerMixin, PictureEstimator):
         found = self._mapped(pictures_of(X, channels=self.model_.channels))
         return like_given([np.clip(picture, 0, 1) for picture in found], X)
 
-    def evaluate(self, X: Any) -> dict[str, Any]:
-        """The figures of `metrics_` for these clean pictures, with noise that is the same each time.
-
-        Raises:
-            InputError: for anything but pictures.
-        """
-        check_is_fitted(self)
-        return self._judged(Sample(pictures_of(X, channels=self.model_.channels)), 0)[0]
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "Denoiser":
-        """A fitted denoiser from a model folder, without unpickling.
-
-        Raises:
-            ModelFileError: when the folder is missing, damaged, changed or newer.
-        """
-        estimator = cls(device=device)
-        noise = estimator._load(folder).settings["noise"]
-        bounds = None if noise["bounds"] is None else (noise["bounds"][0], noise["bounds"][1])
-        estimator.noise = Varied(NOISES[noise["kind"]], noise["low"], high=noise["high"], bounds=bounds)
-        return estimator
-
     def _sample(self, X: Any, y: Any = None) -> Sample:
         pictures = pictures_of(X)
         return Sample(pictures_of(pictures, channels=max(picture.shape[2] for picture in pictures)))
+
+    def _matched(self, X: Any, y: Any) -> Sample:
+        return Sample(pictures_of(X, channels=self.model_.channels))
 
     @property
     def _corruption(self) -> Corruption:
@@ -181,6 +138,11 @@ class Denoiser(TransformerMixin, PictureEstimator):
         raise InputError(
             f"noise of another kind than {', '.join(NOISES)} cannot be saved without a pickle; got {self.noise!r}."
         )
+
+    def _take(self, settings: Mapping[str, Any]) -> None:
+        noise = settings["noise"]
+        bounds = None if noise["bounds"] is None else (noise["bounds"][0], noise["bounds"][1])
+        self.noise = Varied(NOISES[noise["kind"]], noise["low"], high=noise["high"], bounds=bounds)
 
 
 def _smoothed(picture: Floats, width: float) -> Floats:

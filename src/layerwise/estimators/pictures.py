@@ -3,8 +3,8 @@
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -68,6 +68,10 @@ class PictureEstimator(SavedEstimator, ABC):
     def _sample(self, X: Any, y: Any = None) -> Sample:
         """What training sees of what `fit` is given."""
 
+    @abstractmethod
+    def _matched(self, X: Any, y: Any) -> Sample:
+        """The same of other pictures, as the fitted network takes them."""
+
     @property
     @abstractmethod
     def _corruption(self) -> Corruption | None:
@@ -81,30 +85,31 @@ class PictureEstimator(SavedEstimator, ABC):
     def _judged(self, sample: Sample, seed: int) -> tuple[dict[str, Any], list[tuple[Floats, ...]]]:
         """How good it is on these pictures; and for each input, output and truth, to be looked at."""
 
-    def plan(self, X: Any, y: Any = None) -> tuple[Schema, SegNet | UNet, Recipe]:
-        """What `fit` would make of these pictures: the schema, the untrained network and its phases."""
-        check_arguments(self.get_params(deep=False))
-        return self._plan(self._sample(X, y), self._seed())[1:]
-
-    def _plan(self, known: Sample, seed: int) -> tuple[Patches, Schema, SegNet | UNet, Recipe]:
-        side = self._side(known.inputs)
-        squares = Patches(known.inputs, side, targets=known.targets, turned=self.turned, seed=seed)
-        model, fidelity = self._made(known, seed=seed)
-        setting = Setting(len(squares), Objective(fidelity), pictures=True, corruption=self._corruption)
-        recipe = named(self.recipe) or restoration
-        shape = (squares.height, squares.width, model.channels)
-        schema = Schema((Pixels(shape, 0.0, 1.0, "float32"),))
-        return squares, schema, model, list(recipe(setting) if callable(recipe) else recipe)
-
-    def _learn(
+    def fit(
         self,
-        sample: Sample,
+        X: Any,
+        y: Any = None,
         *,
-        history: History | None,
-        checkpoint: str | os.PathLike[str] | Checkpoint | None,
-    ) -> None:
-        """Train on all pictures but a tenth, where there are enough, and judge by these."""
-        seed, count = self._seed(), len(sample.inputs)
+        history: History | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    ) -> Self:
+        """Learn from pictures, all but a tenth of them where there are at least 10, and judge by the others.
+
+        Arguments:
+            X: an array (pictures, height, width[, channels]), a list of pictures of any size, or a `Table` of pictures;
+                bytes, numbers of 16 bits, or numbers from 0 to 1. What is in them, the class says.
+            y: the masks, for a `Segmenter`; others ignore it.
+            history: takes the events of training as they come.
+            checkpoint: as in `DeepAutoencoder.fit`.
+
+        Raises:
+            InputError: for pictures and masks that are not what the class learns from, and arguments that do not fit.
+            CheckpointError: when the folder belongs to another run or is in use.
+            TrainingDiverged: when the loss stops being finite.
+        """
+        check_arguments(self.get_params(deep=False))
+        sample, seed = self._sample(X, y), self._seed()
+        count = len(sample.inputs)
         held = max(1, round(HELD_OUT * count)) if count >= LEAST_PICTURES else 0
         order = np.random.default_rng(seed).permutation(count)
         known = _chosen(sample, order[held:])
@@ -129,6 +134,34 @@ class PictureEstimator(SavedEstimator, ABC):
             "held_out": "held-out pictures" if held else "training pictures",
         }
         self.examples_ = _examples(shown)
+        return self
+
+    def evaluate(self, X: Any, y: Any = None) -> dict[str, Any]:
+        """The figures of `metrics_` for these pictures, with noise, if any, that is the same each time.
+
+        Arguments:
+            X, y: as in `fit`.
+
+        Raises:
+            InputError: as in `fit`, and for a class of pixels that training had not.
+        """
+        check_is_fitted(self)
+        return self._judged(self._matched(X, y), 0)[0]
+
+    def plan(self, X: Any, y: Any = None) -> tuple[Schema, SegNet | UNet, Recipe]:
+        """What `fit` would make of these pictures: the schema, the untrained network and its phases."""
+        check_arguments(self.get_params(deep=False))
+        return self._plan(self._sample(X, y), self._seed())[1:]
+
+    def _plan(self, known: Sample, seed: int) -> tuple[Patches, Schema, SegNet | UNet, Recipe]:
+        side = self._side(known.inputs)
+        squares = Patches(known.inputs, side, targets=known.targets, turned=self.turned, seed=seed)
+        model, fidelity = self._made(known, seed=seed)
+        setting = Setting(len(squares), Objective(fidelity), pictures=True, corruption=self._corruption)
+        recipe = named(self.recipe) or restoration
+        shape = (squares.height, squares.width, model.channels)
+        schema = Schema((Pixels(shape, 0.0, 1.0, "float32"),))
+        return squares, schema, model, list(recipe(setting) if callable(recipe) else recipe)
 
     def saved(self) -> SavedModel:
         """All that a model folder holds."""
@@ -143,19 +176,30 @@ class PictureEstimator(SavedEstimator, ABC):
         check_is_fitted(self)
         write_report(report_data(self.saved(), title=title, source=f"the {self.metrics_['held_out']} of fit"), path)
 
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
+        """A fitted estimator from a model folder, without unpickling.
+
+        Raises:
+            ModelFileError: when the folder is missing, damaged, changed or newer, or holds what another class saved.
+        """
+        saved = load_model(folder)
+        if saved.settings.get("class") != cls.__name__ or not isinstance(saved.model, SegNet | UNet):
+            raise ModelFileError(f"{folder}: must hold what {cls.__name__} saves; found another model.")
+        estimator = cls(device=device)
+        estimator._restore(saved)
+        estimator._take(saved.settings)
+        estimator.widths, estimator.examples_ = saved.model.widths, saved.examples
+        estimator.model_.to(Runtime(device, "float32").torch_device)
+        return estimator
+
     @abstractmethod
     def _settings(self) -> dict[str, Any]:
         """What it needs beside the model to be itself again."""
 
-    def _load(self, folder: str | os.PathLike[str]) -> SavedModel:
-        """Be the estimator of a model folder."""
-        saved = load_model(folder)
-        if saved.settings.get("class") != type(self).__name__ or not isinstance(saved.model, SegNet | UNet):
-            raise ModelFileError(f"{folder}: must hold what {type(self).__name__} saves; found another model.")
-        self._restore(saved)
-        self.widths, self.examples_ = saved.model.widths, saved.examples
-        self.model_.to(Runtime(self.device, "float32").torch_device)
-        return saved
+    @abstractmethod
+    def _take(self, settings: Mapping[str, Any]) -> None:
+        """Be what gave these settings."""
 
     def _side(self, pictures: Sequence[Floats]) -> int | None:
         """The side of the squares; None for whole pictures, where they are small and of one size."""

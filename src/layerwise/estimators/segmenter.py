@@ -1,7 +1,6 @@
 """What each pixel of a picture belongs to."""
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -11,13 +10,12 @@ from sklearn.utils.validation import check_is_fitted
 from layerwise.data import Table
 from layerwise.diagnostics import mean_intersection_over_union
 from layerwise.errors import InputError
-from layerwise.estimators.arguments import check_arguments
 from layerwise.estimators.pictures import Floats, PictureEstimator, Sample, grey, pictures_of
 from layerwise.models import SegNet
 from layerwise.penalties import Fidelity, SoftmaxCrossEntropy
 from layerwise.recipes import Setting
 from layerwise.runtime import Precision
-from layerwise.training import Checkpoint, History, Phase
+from layerwise.training import Phase
 
 __all__ = ["Segmenter"]
 
@@ -30,6 +28,10 @@ COLOURS = np.array(
 @final
 class Segmenter(PictureEstimator):
     """Says of each pixel of a picture to which class it belongs; learns it from pictures with masks.
+
+    `fit` and `evaluate` take pictures X as in `Denoiser`, and masks y: for each picture the class of each pixel, shape
+    (height, width); any numbers or texts, from 2 to 256 different ones. Masks of another size or number than the
+    pictures are an `InputError`.
 
     Arguments:
         widths: channels of the stages of the `SegNet`; each halves the sides.
@@ -80,31 +82,6 @@ class Segmenter(PictureEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        history: History | None = None,
-        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
-    ) -> "Segmenter":
-        """Learn from pictures and their masks.
-
-        Arguments:
-            X: as in `Denoiser.fit`.
-            y: for each picture the class of each pixel, shape (height, width); any numbers or texts, at most 256.
-            history: takes the events of training as they come.
-            checkpoint: as in `DeepAutoencoder.fit`.
-
-        Raises:
-            InputError: for masks of another size or number than the pictures, a single class, or more than 256.
-            CheckpointError: when the folder belongs to another run or is in use.
-            TrainingDiverged: when the loss stops being finite.
-        """
-        check_arguments(self.get_params(deep=False))
-        self._learn(self._sample(X, y), history=history, checkpoint=checkpoint)
-        return self
-
     def predict(self, X: Any) -> Any:
         """The class of each pixel: (height, width) for each picture; an array where one was given."""
         found = [self.classes_[shares.argmax(2)] for shares in self.predict_proba(X)]
@@ -124,31 +101,6 @@ class Segmenter(PictureEstimator):
         """The mean intersection over union."""
         return float(self.evaluate(X, y)["mean_iou"])
 
-    def evaluate(self, X: Any, y: Any) -> dict[str, Any]:
-        """The figures of `metrics_` for these pictures and masks.
-
-        Raises:
-            InputError: for masks that do not fit, or a class that training had not.
-        """
-        check_is_fitted(self)
-        pictures = pictures_of(X, channels=self.model_.channels)
-        masks = _masks(y, pictures)
-        unknown = sorted({*np.unique(np.concatenate([np.unique(mask) for mask in masks]))} - {*self.classes_})
-        if unknown:
-            raise InputError(f"masks must have the training classes alone; found {unknown[0]!r}.")
-        return self._judged(Sample(pictures, [np.searchsorted(self.classes_, mask) for mask in masks]), 0)[0]
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> "Segmenter":
-        """A fitted segmenter from a model folder, without unpickling.
-
-        Raises:
-            ModelFileError: when the folder is missing, damaged, changed or newer.
-        """
-        estimator = cls(device=device)
-        estimator.classes_ = np.array(estimator._load(folder).settings["classes"])
-        return estimator
-
     def _sample(self, X: Any, y: Any = None) -> Sample:
         pictures = pictures_of(X)
         channels = max(picture.shape[2] for picture in pictures)
@@ -158,6 +110,14 @@ class Segmenter(PictureEstimator):
             raise InputError(f"masks must have from 2 to {MOST_CLASSES} classes; found {len(self.classes_)}.")
         places = [np.searchsorted(self.classes_, mask) for mask in masks]
         return Sample(pictures_of(pictures, channels=channels), places)
+
+    def _matched(self, X: Any, y: Any) -> Sample:
+        pictures = pictures_of(X, channels=self.model_.channels)
+        masks = _masks(y, pictures)
+        unknown = sorted({*np.unique(np.concatenate([np.unique(mask) for mask in masks]))} - {*self.classes_})
+        if unknown:
+            raise InputError(f"masks must have the training classes alone; found {unknown[0]!r}.")
+        return Sample(pictures, [np.searchsorted(self.classes_, mask) for mask in masks])
 
     @property
     def _corruption(self) -> None:
@@ -191,6 +151,9 @@ class Segmenter(PictureEstimator):
     def _settings(self) -> dict[str, Any]:
         return {"classes": self.classes_.tolist()}
 
+    def _take(self, settings: Mapping[str, Any]) -> None:
+        self.classes_ = np.array(settings["classes"])
+
 
 def median_frequency(masks: Sequence[NDArray[np.int64]], classes: int) -> tuple[float, ...]:
     """For each class the median frequency over its own, of the pictures in which it is.
@@ -207,6 +170,8 @@ def median_frequency(masks: Sequence[NDArray[np.int64]], classes: int) -> tuple[
 
 
 def _masks(y: Any, pictures: Sequence[Floats]) -> list[NDArray[Any]]:
+    if y is None:
+        raise InputError("masks are needed: for each picture the class of each pixel; got none. Give them as y.")
     given = y.to_array() if isinstance(y, Table) else y
     masks = [np.asarray(mask) for mask in given]
     if len(masks) != len(pictures):
