@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jaxtyping
@@ -18,9 +19,11 @@ if os.environ.get("LAYERWISE_FAULTS") != "full":
 import torch  # noqa: E402
 
 from benchmarks import results  # noqa: E402
+from layerwise import cli  # noqa: E402
 from tests.randomness import global_random_state  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
+Run = Callable[..., tuple[int, str, str]]
 
 
 def pytest_configure() -> None:
@@ -61,3 +64,17 @@ def control_c() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run a command in an empty folder; gives exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["layerwise", *map(str, arguments)])
+        code = cli.execute(verbose=False)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

@@ -14,21 +14,6 @@ import pytest
 from PIL import Image
 
 import layerwise
-from layerwise import cli
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run a command in an empty folder; gives exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["layerwise", *map(str, arguments)])
-        code = cli.execute(verbose=False)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def messy(rows: int = 80) -> pd.DataFrame:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Segmenter,
         StackedClassifier,
         StackedRegressor,
+        VariationalAutoencoder,
         compare,
     )
     from layerwise.models import Dense, Layer
@@ -65,6 +66,7 @@ __all__ = [
     "StackedClassifier",
     "StackedRegressor",
     "TrainingDiverged",
+    "VariationalAutoencoder",
     "compare",
     "corruptions",
     "data",
@@ -100,6 +102,7 @@ _HOMES = {
         "Segmenter",
         "StackedClassifier",
         "StackedRegressor",
+        "VariationalAutoencoder",
         "compare",
     ),
     "models": ("Dense", "Layer"),

@@ -44,11 +44,20 @@ def _autoencoder(metrics: Metrics) -> list[str]:
             f"Unit: {metrics['unit']}.",
             "",
         ]
+    if "evidence" in metrics:
+        found = metrics["evidence"]
+        figures += [
+            f"Log-likelihood of a row: at least {found['bound']:.6g} nats, by {found['samples']} samples; "
+            f"{found['active_units']} active units.",
+            "",
+            "New rows: `layerwise sample FOLDER -n 100 -o ROWS.csv`.",
+            "",
+        ]
     return [
         "# A Layerwise autoencoder",
         "",
         *figures,
-        "Use: `layerwise transform FOLDER DATA -o CODES.csv`, or in Python `DeepAutoencoder.load(FOLDER)`.",
+        "Use: `layerwise transform FOLDER DATA -o CODES.csv`, or in Python `layerwise.estimators.load(FOLDER)`.",
         "",
         "The folder holds a few rows of the data it was made from (examples.safetensors), for the report.",
     ]

@@ -21,6 +21,7 @@ from layerwise.estimators import (
     Segmenter,
     StackedClassifier,
     StackedRegressor,
+    VariationalAutoencoder,
 )
 from layerwise.estimators.loading import PictureModel, RowsModel
 from layerwise.models import Convolutional, Network, Residual, identity, sigmoid
@@ -38,6 +39,7 @@ __all__ = [
     "noise_of",
     "recipe_name",
     "recipe_settings",
+    "row_numbers",
 ]
 
 Estimator = RowsModel
@@ -46,8 +48,8 @@ PREDICTORS: dict[str, type[StackedClassifier] | type[StackedRegressor]] = {
     "regress": StackedRegressor,
 }
 PICTURE_TASKS: dict[str, type[PictureModel]] = {"denoise": Denoiser, "colorize": Colorizer, "segment": Segmenter}
-TASKS = "reconstruct", *PREDICTORS, "detect", "impute", *PICTURE_TASKS
-DEFAULTS = {"reconstruct": "default", "detect": "detection", "impute": "imputation"}
+TASKS = "reconstruct", "generate", *PREDICTORS, "detect", "impute", *PICTURE_TASKS
+DEFAULTS = {"reconstruct": "default", "generate": "variational", "detect": "detection", "impute": "imputation"}
 DEFAULTS |= dict.fromkeys(PICTURE_TASKS, "restoration")
 # A model of the command line says how good it is on rows that it has not seen.
 TEST_FRACTION = 0.1
@@ -133,7 +135,7 @@ class FitOptions:
                 recipe=self.recipe,
                 **common,
             )
-        if self.task in ("detect", "impute"):
+        if self.task in ("generate", "detect", "impute"):
             return self._of_rows(common)
         if self.task in PICTURE_TASKS:
             return self._of_pictures(common)
@@ -142,10 +144,14 @@ class FitOptions:
             widths, fidelity=self._fidelity(), recipe=self.recipe, test_fraction=TEST_FRACTION, **common
         )
 
-    def _of_rows(self, common: dict[str, Any]) -> AutoencoderDetector | AutoencoderImputer:
-        given = {"--fidelity": self.fidelity != "auto", "--codes": self.codes is not None}
+    def _of_rows(self, common: dict[str, Any]) -> VariationalAutoencoder | AutoencoderDetector | AutoencoderImputer:
+        given = {"--fidelity": self.fidelity != "auto"}
+        given["--codes"] = self.codes is not None and self.task != "generate"
         given["--code"] = self.code is not None and self.task == "impute"
         self._refuse(given)
+        if self.task == "generate":
+            chosen = {"hidden_layer_sizes": self._widths()} if self._widths() else {}
+            return VariationalAutoencoder(self.code, recipe=self.recipe, **{**common, **chosen})
         if self.task == "impute":
             chosen = {"hidden_layer_sizes": self._widths()} if self._widths() else {}
             return AutoencoderImputer(recipe=self.recipe, **{**common, **chosen})
@@ -230,6 +236,21 @@ def noise_of(text: str) -> Varied:
             f"got {text!r}."
         )
     return Varied(NOISES[kind], 0.0, high=high, bounds=(0.0, 1.0))
+
+
+def row_numbers(text: str) -> tuple[int, ...]:
+    """The numbers of rows.
+
+    Raises:
+        InputError: for fewer than two, or anything but whole numbers.
+
+    >>> row_numbers("0, 7")
+    (0, 7)
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) < 2 or not all(part.isdecimal() for part in parts):
+        raise InputError(f"--rows must be at least two numbers of rows, like 0,7; got {text!r}.")
+    return tuple(int(part) for part in parts)
 
 
 def label_of(task: str, target: str | None, label: str | None) -> str | None:

@@ -11,7 +11,7 @@ from layerwise.data import Batch
 from layerwise.diagnostics import importance_weighted_bound
 from layerwise.errors import InputError
 from layerwise.models import Dense, Layer, Variational, identity, model_of, sigmoid, tanh
-from layerwise.optim import FirstOrder
+from layerwise.optim import FirstOrder, Problem
 from layerwise.penalties import GaussianDivergence, cross_entropy, squared_error
 from layerwise.training import Objective, Phase, TensorRows, fit
 
@@ -38,10 +38,26 @@ def test_in_training_a_code_is_drawn_and_else_it_is_the_mean(make):
     model.noise_key = 6
     assert not torch.equal(model(x).code, one.code)
     model.eval()
+    model.noise_key = 0
     run = model(x)
     assert torch.equal(run.code, run.posterior[0])
     assert torch.equal(run.code, model.encode(x))
     assert torch.equal(run.reconstruction, model.decode(run.code))
+
+
+@every
+def test_validation_draws_codes_too_and_leaves_the_model_as_it_was(make):
+    model, x = make(seed=1).eval(), rows()
+    with torch.no_grad():
+        for part in model.log_variance.parameters():
+            part.add_(0.5)
+    before = model(x).reconstruction
+    objective = Objective(squared_error)
+    one, same, other = (Problem(model, objective, Batch(x, None), noise=noise).terms() for noise in (1, 1, 2))
+    assert one == same
+    assert one != other
+    assert one["squared_error"] != squared_error(model(x), Batch(x, None))
+    assert torch.equal(model(x).reconstruction, before)
 
 
 @every

@@ -1,5 +1,6 @@
 """What each verb of the command line does; all of it through the estimators."""
 
+from layerwise.commands.generation import interpolate, sample
 from layerwise.commands.pictures import apply
 from layerwise.commands.train import FitResult, dry_run, fit, phases
 from layerwise.commands.use import impute, predict, reconstruct, score, transform
@@ -16,11 +17,13 @@ __all__ = [
     "fit",
     "impute",
     "info",
+    "interpolate",
     "list_datasets",
     "phases",
     "predict",
     "reconstruct",
     "report",
+    "sample",
     "score",
     "summary",
     "transform",

@@ -1,13 +1,20 @@
-"""The rows that a verb works on, for the model that it has."""
+"""The model of a verb, and the rows that it works on."""
+
+from pathlib import Path
+from typing import TypeVar
 
 from layerwise.data import Table
 from layerwise.data.table import listing
-from layerwise.estimators import DeepAutoencoder, StackedClassifier, StackedRegressor
+from layerwise.errors import InputError
+from layerwise.estimators import DeepAutoencoder, StackedClassifier, StackedRegressor, VariationalAutoencoder, load
+from layerwise.estimators.loading import Encoder
 from layerwise.options import PREDICTORS, DataOptions, Estimator, FitOptions
 
-Coder = DeepAutoencoder | StackedClassifier | StackedRegressor
+Kind = TypeVar("Kind", bound=Estimator)
+ENCODERS = DeepAutoencoder, VariationalAutoencoder
+Coder = Encoder | StackedClassifier | StackedRegressor
 
-__all__ = ["Coder", "codes", "judged", "matching", "wanted"]
+__all__ = ["ENCODERS", "Coder", "codes", "judged", "loaded", "matching", "wanted"]
 
 
 def codes(estimator: Coder, table: Table) -> Table:
@@ -44,3 +51,11 @@ def matching(estimator: Estimator, source: DataOptions) -> Table:
         # A predictor is judged by it.
         table, extra = table.with_label(target), [name for name in extra if name != target]
     return table.drop(tuple(extra)) if extra else table
+
+
+def loaded(model: Path, kinds: tuple[type[Kind], ...], lack: str, device: str) -> Kind:
+    """The estimator of a folder, of one of some kinds."""
+    estimator = load(model, device=device)
+    if not isinstance(estimator, kinds):
+        raise InputError(f"{model}: holds a model that {lack}.")
+    return estimator

@@ -11,8 +11,8 @@ from layerwise.commands.view import report
 from layerwise.commands.words import summary
 from layerwise.data import Schema, Table, check_writable, write
 from layerwise.errors import InputError
-from layerwise.estimators import AutoencoderImputer, DeepAutoencoder
-from layerwise.estimators.loading import PictureModel, RowsModel
+from layerwise.estimators import AutoencoderImputer
+from layerwise.estimators.loading import Encoder, PictureModel, RowsModel
 from layerwise.files import check_file
 from layerwise.models import Model, Predictor
 from layerwise.options import FitOptions
@@ -123,5 +123,5 @@ def _leave_out(estimator: RowsModel, options: FitOptions) -> None:
     """What was dropped or was the label is no feature of other rows either."""
     label = options.source.label
     estimator.ignored_ = (*options.source.drop, *([label] if label else []))
-    if label and not isinstance(estimator, DeepAutoencoder | AutoencoderImputer):
+    if label and not isinstance(estimator, Encoder | AutoencoderImputer):
         estimator.metrics_["target"] = label

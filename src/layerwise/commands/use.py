@@ -1,45 +1,48 @@
 """The verbs that use a model on rows."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from layerwise.commands.rows import codes, matching
+from layerwise.commands.generation import write_pairs
+from layerwise.commands.rows import ENCODERS, codes, loaded, matching
 from layerwise.data import check_writable, read, write
+from layerwise.data.gallery import GALLERIES
 from layerwise.errors import InputError
 from layerwise.estimators import (
     AutoencoderDetector,
     AutoencoderImputer,
-    DeepAutoencoder,
     StackedClassifier,
     StackedRegressor,
-    load,
 )
 from layerwise.files import check_file
-from layerwise.options import DataOptions, Estimator
+from layerwise.options import DataOptions
 
 __all__ = ["impute", "predict", "reconstruct", "score", "transform"]
 
 TOLD = 20
-Kind = TypeVar("Kind", bound=Estimator)
 
 
 def transform(model: Path, source: DataOptions, *, output: Path, device: str) -> None:
     """Write the code of each row."""
     check_writable(output)
     check_file(output)
-    estimator = _loaded(
-        model, (DeepAutoencoder, StackedClassifier, StackedRegressor), "has no codes. Fit an autoencoder", device
+    estimator = loaded(
+        model, (*ENCODERS, StackedClassifier, StackedRegressor), "has no codes. Fit an autoencoder", device
     )
     write(codes(estimator, matching(estimator, source)), output)
 
 
 def reconstruct(model: Path, source: DataOptions, *, output: Path, device: str) -> None:
     """Write each row as it comes back from its code."""
-    estimator = DeepAutoencoder.load(model, device=device)
-    write(estimator.reconstruct_table(matching(estimator, source)), output)
+    estimator = loaded(model, ENCODERS, "does not give rows back. Fit an autoencoder", device)
+    table = matching(estimator, source)
+    if output.suffix.lower() in GALLERIES:
+        write_pairs(output, estimator, table=table)
+    else:
+        write(estimator.reconstruct_table(table), output)
 
 
 def predict(model: Path, source: DataOptions, *, output: Path, probabilities: bool, device: str) -> None:
@@ -50,7 +53,7 @@ def predict(model: Path, source: DataOptions, *, output: Path, probabilities: bo
     """
     check_writable(output)
     check_file(output)
-    estimator = _loaded(
+    estimator = loaded(
         model, (StackedClassifier, StackedRegressor), "predicts nothing. Fit one with --task classify", device
     )
     table = matching(estimator, source)
@@ -74,7 +77,7 @@ def score(model: Path, source: DataOptions, *, output: Path, causes: int, device
     """
     check_writable(output)
     check_file(output)
-    estimator = _loaded(model, (AutoencoderDetector,), "is no detector. Fit one with --task detect", device)
+    estimator = loaded(model, (AutoencoderDetector,), "is no detector. Fit one with --task detect", device)
     table = matching(estimator, source)
     scores = estimator.anomaly_score(table)
     flagged = scores > -estimator.offset_
@@ -105,17 +108,9 @@ def impute(model: Path, source: DataOptions, *, output: Path, samples: int, devi
     for path in paths:
         check_writable(path)
         check_file(path)
-    estimator = _loaded(model, (AutoencoderImputer,), "is no imputer. Fit one with --task impute", device)
+    estimator = loaded(model, (AutoencoderImputer,), "is no imputer. Fit one with --task impute", device)
     table = matching(estimator, source)
     if not samples:
         write(estimator.complete(table), output)
     for path, sample in zip(paths, estimator.samples(table, samples), strict=False):
         write(sample, path)
-
-
-def _loaded(model: Path, kinds: tuple[type[Kind], ...], lack: str, device: str) -> Kind:
-    """The estimator of a folder, of one of some kinds."""
-    estimator = load(model, device=device)
-    if not isinstance(estimator, kinds):
-        raise InputError(f"{model}: holds a model that {lack}.")
-    return estimator

@@ -17,7 +17,17 @@ def summary(metrics: dict[str, Any]) -> str:
     """
     tasks = {"detect": _anomalies, "impute": _gaps, "classify": _forecast, "regress": _forecast}
     tasks |= dict.fromkeys(("denoise", "colorize", "segment"), _pictures)
-    return tasks[metrics["task"]](metrics) if "task" in metrics else _comparison(metrics)
+    return tasks[metrics["task"]](metrics) if "task" in metrics else _comparison(metrics) + _evidence(metrics)
+
+
+def _evidence(metrics: dict[str, Any]) -> str:
+    if "evidence" not in metrics:
+        return ""
+    found = metrics["evidence"]
+    return (
+        f"\n  log-likelihood of a row at least {found['bound']:.2f} nats ({found['samples']} samples; lower bound with "
+        f"one {found['elbo']:.2f}); {found['active_units']} of {metrics['n_components']} units are active"
+    )
 
 
 def _gaps(metrics: dict[str, Any]) -> str:

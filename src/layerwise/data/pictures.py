@@ -40,7 +40,7 @@ def read_pictures(folder: Path) -> Table:
             pixels or that unfold to far more than they take on the disk, or without Pillow.
         ResourceError: beyond the memory that is free.
     """
-    image, files = _pillow(), _files(folder)
+    image, files = pillow(), _files(folder)
     heads = [_head(image, file) for file in files]
     sizes = Counter(size for size, _ in heads)
     if len(sizes) > 1:
@@ -72,7 +72,7 @@ def read_each(path: Path) -> list[tuple[str, NDArray[np.uint8]]]:
     Raises:
         InputError: for a folder without pictures, a damaged picture, or without Pillow.
     """
-    image = _pillow()
+    image = pillow()
     files = _files(path) if path.is_dir() else [path]
     found = []
     for file in files:
@@ -91,7 +91,7 @@ def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     Raises:
         InputError: for a name that is neither of a PNG nor of a JPEG.
     """
-    image = _pillow()
+    image = pillow()
     if path.suffix.lower() not in PICTURES:
         raise InputError(f"{path}: a picture must be named .png or .jpg; found {path.suffix or 'no suffix'!r}.")
     with atomic_file(path) as staging:
@@ -103,7 +103,7 @@ def write_pictures(folder: Path, array: NDArray[Any]) -> None:
 
     Numbers that are not bytes are taken from their range to 0 to 255.
     """
-    image = _pillow()
+    image = pillow()
     if array.dtype != np.uint8:
         low, high = float(np.nanmin(array)), float(np.nanmax(array))
         array = np.rint((np.nan_to_num(array, nan=low) - low) * (255 / ((high - low) or 1))).astype(np.uint8)
@@ -128,7 +128,7 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def _pillow() -> Any:
+def pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as error:

@@ -11,6 +11,7 @@ from layerwise.estimators.machine import RBM
 from layerwise.estimators.segmenter import Segmenter
 from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
 from layerwise.estimators.transformer import DeepAutoencoder
+from layerwise.estimators.variational import VariationalAutoencoder
 
 __all__ = [
     "RBM",
@@ -24,6 +25,7 @@ __all__ = [
     "Segmenter",
     "StackedClassifier",
     "StackedRegressor",
+    "VariationalAutoencoder",
     "compare",
     "load",
     "sparse_encoder",

@@ -1,6 +1,7 @@
 """From an estimator's arguments to a model and a recipe for the data at hand."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
@@ -14,7 +15,7 @@ from layerwise.penalties import Fidelity, Penalty, clipped_squared_error, cross_
 from layerwise.recipes import Architecture
 from layerwise.training import Objective, Schedule
 
-__all__ = ["Maker", "Plan", "prepare"]
+__all__ = ["Maker", "Plan", "Planned", "is_unit_range", "prepare", "usual_code"]
 
 BOUND_SHARE = 0.01
 CHUNK = 1024
@@ -24,10 +25,26 @@ DROPOUT = 0.3
 Maker = Callable[[tuple[int, ...]], Network]
 
 
+class Planned(ABC):
+    """What to build and what to ask of it, whatever the data."""
+
+    @abstractmethod
+    def model(self, schema: Schema, *, rows: int, seed: int) -> Network:
+        """A fresh model for a schema's features and a number of training rows."""
+
+    @abstractmethod
+    def widths(self, schema: Schema) -> tuple[int, ...]:
+        """The widths from the input to the code."""
+
+    @abstractmethod
+    def objective(self, schema: Schema) -> Objective:
+        """Fidelity and penalties."""
+
+
 @final
 @dataclass(frozen=True)
-class Plan:
-    """What to build, whatever the data: the same for every estimator and for the command line.
+class Plan(Planned):
+    """An autoencoder without a distribution of codes.
 
     Arguments:
         code: size of the code; None is a third of the columns that vary (of the pixels), at least 2.
@@ -126,8 +143,7 @@ class Plan:
         """
         features = schema.n_features
         if self.code is None:
-            columns = len(schema.layout) if schema.pixels is None else features
-            return min(features, max(2, columns // 3))
+            return usual_code(schema)
         if not self.code >= 1:
             raise InputError(f"the code must have at least 1 unit; got {self.code}.")
         sparing = self.penalties or self.architecture.classical or self._activation is not identity
@@ -158,6 +174,17 @@ class Plan:
             binary = self.architecture.classical and not _outside_unit_range(schema)
             return cross_entropy if binary else clipped_squared_error
         return self.fidelity if isinstance(self.fidelity, Fidelity) else self.fidelity(schema)
+
+
+def usual_code(schema: Schema) -> int:
+    """The size of the code where none is given: a third of the columns (of the pixels), at least 2."""
+    columns = len(schema.layout) if schema.pixels is None else schema.n_features
+    return min(schema.n_features, max(2, columns // 3))
+
+
+def is_unit_range(schema: Schema) -> bool:
+    """Whether all features are from 0 to 1."""
+    return not _outside_unit_range(schema)
 
 
 def _outside_unit_range(schema: Schema) -> list[str]:

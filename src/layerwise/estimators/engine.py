@@ -31,6 +31,7 @@ class Trained:
     components: PrincipalComponents
     recipe: Recipe
     history: History
+    judged: Rows
     metrics: dict[str, Any]
     examples: dict[str, Tensor] = field(default_factory=dict)
 
@@ -76,7 +77,7 @@ def train(
         what, judged = "training rows", training
     known = PrincipalComponents.fit(training, model.code)
     metrics, examples = judge(model, known, judged, schema=schema, what=what)
-    return Trained(model, known, phases, run.history, metrics, examples)
+    return Trained(model, known, phases, run.history, judged, metrics, examples)
 
 
 def judge(

@@ -9,13 +9,15 @@ from layerwise.estimators.imputer import AutoencoderImputer
 from layerwise.estimators.segmenter import Segmenter
 from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
 from layerwise.estimators.transformer import DeepAutoencoder
-from layerwise.models import Detector, Imputer, Network, SegNet, UNet
+from layerwise.estimators.variational import VariationalAutoencoder
+from layerwise.models import Detector, Imputer, Network, SegNet, UNet, Variational
 from layerwise.storage import load_model
 
-__all__ = ["PictureModel", "RowsModel", "load"]
+__all__ = ["Encoder", "PictureModel", "RowsModel", "load"]
 
 
-RowsModel = DeepAutoencoder | StackedClassifier | StackedRegressor | AutoencoderDetector | AutoencoderImputer
+Encoder = DeepAutoencoder | VariationalAutoencoder
+RowsModel = Encoder | StackedClassifier | StackedRegressor | AutoencoderDetector | AutoencoderImputer
 PictureModel = Denoiser | Colorizer | Segmenter
 
 
@@ -26,6 +28,8 @@ def load(folder: str | os.PathLike[str], *, device: str = "auto") -> RowsModel |
         ModelFileError: when the folder is missing, damaged, changed or newer.
     """
     saved = load_model(folder)
+    if isinstance(saved.model, Variational):
+        return VariationalAutoencoder.load(folder, device=device)
     if isinstance(saved.model, Network):
         return DeepAutoencoder.load(folder, device=device)
     if isinstance(saved.model, Detector):

@@ -35,9 +35,10 @@ class Pass(NamedTuple):
 
 
 class Stochastic(nn.Module, ABC):
-    """A module that draws noise in training, from a key that is set for it and not from a stream.
+    """A module that draws noise, from a key that is set for it and not from a stream.
 
-    So every evaluation of one problem sees the same noise, and a resumed run the same as an undisturbed one.
+    So every evaluation of one problem sees the same noise, and a resumed run the same as an undisturbed one. The key is
+    0 where no problem is being evaluated.
     """
 
     noise_key: int = 0

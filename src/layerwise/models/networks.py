@@ -21,8 +21,8 @@ from layerwise.models.variational import Variational
 
 __all__ = ["Config", "Model", "Network", "model_of"]
 
-Network = Dense | Convolutional | Residual
-Model = Network | Predictor | Detector | Imputer | SegNet | UNet | Variational
+Network = Dense | Convolutional | Residual | Variational
+Model = Network | Predictor | Detector | Imputer | SegNet | UNet
 Config = (
     DenseConfig
     | ConvolutionalConfig

@@ -40,7 +40,8 @@ class Variational(Autoencoder):
 
     .. math:: q(z | x) = N(\mu(x), \operatorname{diag} \sigma^2(x)), \qquad p(z) = N(0, I), \qquad p(x | z)
 
-    In training a code is drawn, z = mu + sigma e with e from N(0, I); else it is mu. With `GaussianDivergence` as a
+    In a problem, of training or of validation, a code is drawn, z = mu + sigma e with e from N(0, I); else, in
+    evaluation, it is mu. With `GaussianDivergence` as a
     penalty of weight 1 and a fidelity that is minus log p(x|z) (the cross-entropy for binary rows, half the squared
     error for noise of variance 1) the objective is minus the evidence lower bound.
 
@@ -123,10 +124,11 @@ class Variational(Autoencoder):
         return self.last.linear(signal)
 
     def forward(self, x: Float[Tensor, "batch features"]) -> Pass:
-        """Both maps; in training through a drawn code."""
+        """Both maps; in training, and wherever there is a key for noise, through a drawn code."""
         hidden, found = self._trace(x)
         code = found.mean
-        if self.training:
+        # By its mean a code seems better than it is, and the more so the longer the model is trained.
+        if self.training or self.noise_key:
             noise = torch.randn(
                 code.shape, generator=generator(self.noise_key, DRAW, device=code.device), device=code.device
             )

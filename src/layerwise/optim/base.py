@@ -160,8 +160,21 @@ class Problem:
     def _evaluate(
         self, parameters: Sequence[Tensor] | None, run: Pass | None = None, *, exact: bool = False
     ) -> tuple[Pass, Terms]:
+        with self._drawn():
+            return self._passed(parameters, run, exact=exact)
+
+    @contextmanager
+    def _drawn(self) -> Iterator[None]:
+        """The modules that draw noise have the problem's key."""
         for module in self._noisy:
             module.noise_key = key(self.noise, 2)
+        try:
+            yield
+        finally:
+            for module in self._noisy:
+                module.noise_key = 0
+
+    def _passed(self, parameters: Sequence[Tensor] | None, run: Pass | None, *, exact: bool) -> tuple[Pass, Terms]:
         arguments = (self.input, self.batch, self.progress, run)
         # Neither curvature nor line searches are computed in bfloat16: they would follow its rounding.
         with nullcontext() if exact else self.runtime.autocast():

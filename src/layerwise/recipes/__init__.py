@@ -17,6 +17,7 @@ from layerwise.recipes.strategies import (
     sparse_bottleneck,
 )
 from layerwise.recipes.trainers import LayerTrainer, Machine, Shallow
+from layerwise.recipes.variational import variational
 
 __all__ = [
     "RECIPES",
@@ -48,5 +49,6 @@ __all__ = [
     "restoration",
     "rifai2011",
     "sparse_bottleneck",
+    "variational",
     "vincent2010",
 ]

@@ -21,6 +21,7 @@ from layerwise.recipes.strategies import (
     free_bottleneck,
     sparse_bottleneck,
 )
+from layerwise.recipes.variational import variational
 
 __all__ = ["RECIPES", "Architecture", "architecture"]
 
@@ -122,6 +123,7 @@ RECIPES: Mapping[str, Callable[..., Any]] = {
         detection,
         imputation,
         restoration,
+        variational,
         end_to_end,
         layerwise_by_name,
         intermediate_fine_tuning_by_name,
