@@ -188,11 +188,15 @@ def test_labels_must_be_of_two_values():
         detector.evaluate(related(3), [0, 1, 2])
 
 
-def test_the_usual_rows_are_those_of_the_concentration_steps():
-    x = np.random.default_rng(0).standard_t(3, size=(200, 5))
+def encoded(x):
     table = read(x)
     schema = Schema.fit(table, scaling="standard")
-    rows = schema.encode(table)
+    return schema.encode(table), schema
+
+
+def test_the_usual_rows_are_those_of_the_concentration_steps():
+    x = np.random.default_rng(0).standard_t(3, size=(200, 5))
+    rows, schema = encoded(x)
     scaled = rows.batch(slice(None)).x.double().numpy()
     kept = np.arange(200)
     for _ in range(5):
@@ -202,6 +206,19 @@ def test_the_usual_rows_are_those_of_the_concentration_steps():
     assert usual_rows(rows, schema, 0.4).tolist() == sorted({*kept.tolist(), *np.flatnonzero(near).tolist()})
     assert 120 < near.sum() < 195
     assert usual_rows(rows, schema, 0.0).tolist() == list(range(200))
+
+
+def test_nearly_half_of_the_rows_may_be_strange_where_they_are_looser():
+    draw = np.random.default_rng(0)
+    usual, strange = draw.normal(0, 1, (110, 8)), draw.normal(8, 2, (90, 8))
+    rows, schema = encoded(np.concatenate([usual, strange]))
+    found = usual_rows(rows, schema, 0.4)
+    assert found.max() < 110
+    assert len(found) > 90
+    # Of two kinds that are alike neither is the strange one, and one cloud is not two.
+    for other in (draw.normal(8, 1, (90, 8)), draw.normal(0, 1, (90, 8))):
+        rows, schema = encoded(np.concatenate([usual, other]))
+        assert usual_rows(rows, schema, 0.4).max() >= 110
 
 
 def test_a_judge_is_its_formula():
@@ -239,7 +256,9 @@ def test_a_kept_row_is_not_its_own_neighbour():
     rows = detector.schema_.encode(read(x)).batch(slice(None)).x
     with torch.no_grad():
         own, others = (judge.strangeness(rows, None, own=flag).nearness for flag in (True, False))
-    assert (own > others).all()
+    # Usual rows alone are kept.
+    assert int((own > others).sum()) == len(judge.get_buffer("references")) < 100
+    assert (own >= others).all()
 
 
 def test_a_judge_refuses_what_does_not_fit():
