@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 RESULTS = Path(__file__).parent / "results"
+DRAWN = Path(__file__).parents[1] / "docs" / "pictures"
 
 
 def machine() -> dict[str, str]:

@@ -1,13 +1,15 @@
 """The quick modes of the benchmarks: they run, measure, and leave the kept figures alone."""
 
+import ast
 import gzip
 import json
 import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from benchmarks import anomalies, gaps, mnist, safety, startup, tables
+from benchmarks import anomalies, features, gaps, generation, mnist, pictures, safety, startup, tables
 
 pytestmark = pytest.mark.usefixtures("results_are_left_alone")
 
@@ -66,14 +68,56 @@ def idx(path, values):
     path.write_bytes(gzip.compress(header + values.tobytes(), compresslevel=1))
 
 
-def test_mnist(tmp_path, capsys):
-    random = np.random.default_rng(0)
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """The files of MNIST, with noise in them."""
+    folder, random = tmp_path_factory.mktemp("data") / "mnist", np.random.default_rng(0)
+    folder.mkdir()
     pictures = random.integers(0, 256, (100, 28, 28), dtype=np.uint8)
     for part, rows in (("train", 60_000), ("t10k", 10_000)):
-        idx(tmp_path / f"{part}-images-idx3-ubyte.gz", np.resize(pictures, (rows, 28, 28)))
-        idx(tmp_path / f"{part}-labels-idx1-ubyte.gz", random.integers(0, 10, rows, dtype=np.uint8))
-    mnist.main(["--data-dir", str(tmp_path), "--quick"])
+        idx(folder / f"{part}-images-idx3-ubyte.gz", np.resize(pictures, (rows, 28, 28)))
+        idx(folder / f"{part}-labels-idx1-ubyte.gz", random.integers(0, 10, rows, dtype=np.uint8))
+    return folder
+
+
+def test_mnist(digits, capsys):
+    mnist.main(["--data-dir", str(digits), "--quick"])
     figures = json.loads(capsys.readouterr().out)
     assert figures["rows"] == 10_000
     assert 0 < figures["pca_squared_error"] < figures["mean_squared_error"]
     assert figures["megabytes_above_torch"] > 0
+
+
+def test_generation(digits, capsys):
+    generation.main(["--data-dir", str(digits), "--quick"])
+    figures = ast.literal_eval(capsys.readouterr().out)
+    assert figures["nats"]["500 samples"] < figures["nats"]["1 samples"]
+
+
+def test_features(tmp_path, capsys):
+    random = np.random.default_rng(0)
+    (tmp_path / "adbench").mkdir()
+    x = random.normal(size=(60, 3))
+    np.savez(tmp_path / "adbench" / "29_Pima.npz", X=x, y=(x**2).sum(1) > 2)
+    features.main(["--data-dir", str(tmp_path), "--quick"])
+    assert len(capsys.readouterr().out.splitlines()) == 8
+
+
+def test_pictures(digits, capsys):
+    for name in ("skimage", "pywt"):
+        pytest.importorskip(name, reason=f"{name}, whose filters are the opponents, is not installed")
+    folder, random = digits.parent, np.random.default_rng(0)
+    for name in ("kodak", "cifar10-small", "nuclei"):
+        (folder / name).mkdir()
+    for number in range(1, 24, 2):
+        photo = random.integers(0, 256, (24, 20, 3), dtype=np.uint8)
+        Image.fromarray(photo).save(folder / "kodak" / f"{number:02}.png")
+    small = random.integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
+    np.savez(folder / "cifar10-small" / "cifar10_small.npz", x_train=small, x_test=small)
+    cells = small[:8, :, :, 0]
+    ids = np.array([f"{number:x}" for number in range(8)])
+    np.savez(folder / "nuclei" / "nuclei.npz", images=cells, labels=cells > 128, ids=ids)
+    pictures.main(["--data-dir", str(folder), "--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == list(pictures.PARTS)
+    assert "'non-local means'" in lines[2]
