@@ -30,19 +30,19 @@ CHUNK = 4096
 STRICT = {"extra": "forbid", "allow_inf_nan": False}
 
 
-def squashed(z: NDArray[np.float64]) -> NDArray[np.float64]:
+def squashed(z: NDArray[np.float64], limit: float = LIMIT) -> NDArray[np.float64]:
     r"""Numbers beyond +-30 compressed smoothly, the others as they are: outliers count, but do not rule.
 
-    .. math:: z \mapsto \operatorname{sign}(z)\,(c + \ln(1 + |z| - c)) \text{ where } |z| > c = 30
+    .. math:: z \mapsto \operatorname{sign}(z)\,(c + \ln(1 + |z| - c)) \text{ where } |z| > c
 
     >>> squashed(np.array([-2.0, 1e30])).round(2)
     array([-2.  , 99.08])
     """
     size = np.abs(z)
-    if not len(z) or not np.fmax.reduce(size) > LIMIT:
+    if not len(z) or not np.fmax.reduce(size) > limit:
         return z
-    excess = np.minimum(np.maximum(size - LIMIT, 0.0), np.finfo(np.float64).max)
-    return np.where(size > LIMIT, np.copysign(LIMIT + np.log1p(excess), z), z)
+    excess = np.minimum(np.maximum(size - limit, 0.0), np.finfo(np.float64).max)
+    return np.where(size > limit, np.copysign(limit + np.log1p(excess), z), z)
 
 
 def unsquashed(z: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -163,6 +163,11 @@ class Binary:
         """One feature."""
         return 1
 
+    @property
+    def limit(self) -> float:
+        """Beyond which numbers are squashed: the levels themselves never are, however rare one of them is."""
+        return max(LIMIT, self.center / self.scale, (1 - self.center) / self.scale)
+
     def bytes(self, raw: Raw) -> "ByteColumn | None":
         """The cells as 0 and 1; None where a number is neither level."""
         if isinstance(self.levels[0], str) or raw.levels is not None:
@@ -178,7 +183,7 @@ class Binary:
 
     def scaled(self, raw: Raw) -> NDArray[np.float32]:
         """Numbers as a feature, NaN where missing."""
-        return squashed((self._line(raw) - self.center) / self.scale).astype(np.float32)
+        return squashed((self._line(raw) - self.center) / self.scale, self.limit).astype(np.float32)
 
     def decode(self, x: NDArray[np.float64]) -> Raw:
         """The nearer level for each row of a feature of shape (rows, 1)."""

@@ -10,7 +10,7 @@ from layerwise.data.numbers import storage
 from layerwise.data.table import Raw
 from layerwise.errors import InputError
 
-__all__ = ["Level", "check_levels", "from_levels", "level_codes", "unless_all"]
+__all__ = ["Level", "check_levels", "from_levels", "level_codes", "level_text", "unless_all"]
 
 Level = bool | int | float | str
 
@@ -31,12 +31,17 @@ def level_codes(raw: Raw, levels: tuple[Level, ...]) -> NDArray[np.int64]:
     else:
         known, cells = raw.levels.to_pylist(), raw.values
     exact = {level: i for i, level in enumerate(levels)}
-    textual = {_text(level): i for i, level in enumerate(levels)}
-    codes = [exact.get(value, textual.get(_text(value), len(levels))) for value in known]
+    textual = {level_text(level): i for i, level in enumerate(levels)}
+    codes = [exact.get(value, textual.get(level_text(value), len(levels))) for value in known]
     return np.array([*codes, -1], dtype=np.int64)[cells]
 
 
-def _text(value: Any) -> str:
+def level_text(value: Any) -> str:
+    """A level as text; a whole number without a point.
+
+    >>> level_text(2.0), level_text(True)
+    ('2', 'True')
+    """
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
