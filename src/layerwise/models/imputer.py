@@ -10,7 +10,7 @@ from layerwise.errors import InputError
 from layerwise.models.config import ImputerConfig
 from layerwise.models.predictor import Predictor
 
-__all__ = ["FactorModel", "Imputer", "Posterior"]
+__all__ = ["Equations", "FactorModel", "Imputer", "Posterior"]
 
 
 class Posterior(NamedTuple):
@@ -23,6 +23,18 @@ class Posterior(NamedTuple):
 
     mean: Float[Tensor, "batch factors"]
     scale: Float[Tensor, "batch factors factors"]
+
+
+class Equations(NamedTuple):
+    """Linear equations whose solution is the mean of each row's factors.
+
+    Attributes:
+        precision: the inverse of the factors' covariance; positive definite, at least the unit matrix.
+        weighted: the right-hand side.
+    """
+
+    precision: Float[Tensor, "batch factors factors"]
+    weighted: Float[Tensor, "batch factors 1"]
 
 
 @final
@@ -61,14 +73,18 @@ class FactorModel(nn.Module):
 
     def posterior(self, x: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]) -> Posterior:
         """The factors of each row."""
-        weights = observed.to(x.dtype) / self.noise
-        scaled = self.loadings.T * weights.unsqueeze(1)
-        precision = scaled @ self.loadings + torch.eye(self.loadings.shape[1], dtype=x.dtype, device=x.device)
+        precision, weighted = self.equations(x, observed)
         root = torch.linalg.cholesky(precision)
-        mean = torch.cholesky_solve(scaled @ (x - self.mean).unsqueeze(2), root).squeeze(2)
+        mean = torch.cholesky_solve(weighted, root).squeeze(2)
         # The inverse of the transposed root: its product with itself is the covariance.
         unit = torch.eye(root.shape[1], dtype=x.dtype, device=x.device).expand_as(root)
         return Posterior(mean, torch.linalg.solve_triangular(root.mT, unit, upper=True))
+
+    def equations(self, x: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]) -> Equations:
+        """Those which the factors of each row solve."""
+        scaled = self.loadings.T * (observed.to(x.dtype) / self.noise).unsqueeze(1)
+        precision = scaled @ self.loadings + torch.eye(self.loadings.shape[1], dtype=x.dtype, device=x.device)
+        return Equations(precision, scaled @ (x - self.mean).unsqueeze(2))
 
     def decode(self, factors: Float[Tensor, "batch factors"]) -> Float[Tensor, "batch features"]:
         """The expected row for some factors."""
