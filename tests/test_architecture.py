@@ -57,7 +57,9 @@ ARROWS: dict[str, set[str]] = {
     "report": PARTS | {"training", "recipes", "diagnostics", "storage"},
     "estimators": PARTS | {"training", "recipes", "diagnostics", "storage", "report"},
     "options": PARTS | {"training", "recipes", "estimators"},
-    "commands": PARTS | {"training", "recipes", "diagnostics", "storage", "report", "estimators", "options"},
+    "exporting": BOTTOM | {"data", "models", "estimators"},
+    "commands": PARTS
+    | {"training", "recipes", "diagnostics", "storage", "report", "estimators", "exporting", "options"},
     # The command line starts fast: all that is heavy is behind `commands`, imported by the verb that runs.
     "cli": {"errors", "terminal", "commands", "options"},
     "__main__": {"cli"},

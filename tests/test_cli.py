@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 from PIL import Image
@@ -858,6 +859,26 @@ def test_bad_pictures_are_refused_in_one_line(run, words, told):
     assert told in error
     assert one_line(error)
     assert not any(Path(name).exists() for name in ("x", "x.png", "x.npy", "x.csv"))
+
+
+def test_a_model_is_taken_elsewhere_without_a_word(run, model, tmp_path):
+    words = ["export", "model", "--to", "onnx", "-o", "new/model.onnx"]
+    done = subprocess.run([sys.executable, "-m", "layerwise", *words], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    session = onnxruntime.InferenceSession("new/model.onnx")
+    assert [given.name for given in session.get_inputs()] == ["numbers", "numbers64", "categories"]
+    Path("file").write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    for arguments, code, told in [
+        (["model", "--to", "tflite", "-o", "m.onnx"], 2, "--to must be onnx; got 'tflite'"),
+        (["model", "-o", "m.pb"], 2, "m.pb: the name must end in .onnx"),
+        (["model", "-o", "file/m.onnx"], 1, "cannot write"),
+        (["nowhere", "-o", "m.onnx"], 1, "nowhere is not a model folder"),
+    ]:
+        found, _, error = run("export", *arguments)
+        assert (found, one_line(error)) == (code, True)
+        assert told in error
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_codes_are_compared_with_raw_columns(run):

@@ -22,7 +22,7 @@ from layerwise.recipes import RECIPES
 from tests.architecture import ROOT
 from tests.randomness import global_random_state
 
-HOW_TO = [f"docs/how-to/{name}.md" for name in ("anomalies", "features", "gaps", "generation", "pictures")]
+HOW_TO = [f"docs/how-to/{name}.md" for name in ("anomalies", "export", "features", "gaps", "generation", "pictures")]
 PAGES = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/recipes.md", *HOW_TO]
 EXTRAS = ["report", "images", "search", "export", "track", "features", "peers", "dev", "all"]
 # Where somebody's own files lie; the pieces are put together here so that this file does not find itself.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         VariationalAutoencoder,
         compare,
     )
+    from layerwise.exporting import export_onnx
     from layerwise.models import Dense, Layer
     from layerwise.optim import ConjugateGradient, FirstOrder, HessianFree, Problem
     from layerwise.runtime import Runtime
@@ -71,6 +72,7 @@ __all__ = [
     "corruptions",
     "data",
     "diagnostics",
+    "export_onnx",
     "fit",
     "models",
     "optim",
@@ -105,6 +107,7 @@ _HOMES = {
         "VariationalAutoencoder",
         "compare",
     ),
+    "exporting": ("export_onnx",),
     "models": ("Dense", "Layer"),
     "optim": ("ConjugateGradient", "FirstOrder", "HessianFree", "Problem"),
     "runtime": ("Runtime",),

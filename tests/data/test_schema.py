@@ -532,3 +532,12 @@ def test_every_frame_library_reads_alike(library: str) -> None:
         one, other = reference.column(i), table.column(i)
         assert one.texts().tolist() == other.texts().tolist() or one.values.dtype.kind == "f", one.name
         assert one.dtype == other.dtype
+
+
+def test_a_rare_level_is_the_same_beside_any_other_cells():
+    column = (np.arange(2000) == 7).astype(float)[:, None]
+    schema = Schema.fit(Table.from_array(column))
+    alone = schema.encode(Table.from_array(np.array([[1.0]]))).batch(slice(None)).x
+    beside = schema.encode(Table.from_array(np.array([[1.0], [0.5]]))).batch(slice(None)).x
+    assert alone[0] == pytest.approx(beside[0])
+    assert alone > 40

@@ -39,6 +39,7 @@ Examples:
   layerwise impute imputer table.csv -o complete.csv
   layerwise fit photos --task denoise -o denoiser
   layerwise denoise denoiser noisy.png -o clean.png
+  layerwise export model --to onnx -o model.onnx
 """
 
 app = typer.Typer(

@@ -7,7 +7,7 @@ import typer
 
 from layerwise.cli.app import Data, DataDir, Device, Json, Member, Model, Quiet, Verbose, app, out
 
-__all__ = ["evaluate", "impute", "predict", "reconstruct", "score", "transform"]
+__all__ = ["evaluate", "export", "impute", "predict", "reconstruct", "score", "transform"]
 
 
 @app.command(epilog="Example: layerwise transform model table.csv -o codes.parquet")
@@ -129,3 +129,18 @@ def evaluate(
     source = DataOptions(data, data_dir, member=member)
     metrics, summary = commands.evaluate(model, source, masks=masks, device=device)
     out(metrics if as_json else summary, as_json)
+
+
+@app.command(epilog="Example: layerwise export model --to onnx -o model.onnx")
+def export(
+    model: Model,
+    *,
+    to: Annotated[str, typer.Option(help='The format: "onnx".')] = "onnx",
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write, .onnx.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the model as a file that other programs run, with scaling and gaps in it, after it was checked."""
+    from layerwise import commands
+
+    commands.export(model, to=to, output=output)

@@ -1,5 +1,6 @@
 """What each verb of the command line does; all of it through the estimators."""
 
+from layerwise.commands.export import export
 from layerwise.commands.generation import interpolate, sample
 from layerwise.commands.pictures import apply
 from layerwise.commands.train import FitResult, dry_run, fit, phases
@@ -14,6 +15,7 @@ __all__ = [
     "compare",
     "dry_run",
     "evaluate",
+    "export",
     "fit",
     "impute",
     "info",

@@ -8,7 +8,7 @@ from typing import final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import SymInt, Tensor, nn
 from torch.nn import functional
 
 from layerwise.errors import InputError
@@ -76,7 +76,7 @@ class Transposed(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(
-        self, x: Float[Tensor, "batch inputs h w"], size: tuple[int, int]
+        self, x: Float[Tensor, "batch inputs h w"], size: tuple[int | SymInt, int | SymInt]
     ) -> Float[Tensor, "batch outputs h2 w2"]:
         """Larger pictures."""
         whole = functional.conv_transpose2d(x, self.weight, self.bias, stride=2, padding=1)
