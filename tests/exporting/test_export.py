@@ -31,6 +31,7 @@ from layerwise import (
     Segmenter,
     StackedClassifier,
     StackedRegressor,
+    VariationalAutoencoder,
     export_onnx,
 )
 from layerwise.data import Table
@@ -69,11 +70,17 @@ def cells(frame: pd.DataFrame, name: str) -> Arrays:
     return {f"{name}_{tensor}": found for tensor, found in tensors(frame).items()}
 
 
-def autoencoder() -> tuple[object, Arrays, Arrays]:
+def autoencoder(
+    kind: type[DeepAutoencoder] | type[VariationalAutoencoder] = DeepAutoencoder,
+) -> tuple[object, Arrays, Arrays]:
     frame = people()
-    estimator = DeepAutoencoder(2, max_epochs=2, **NET).fit(frame)
+    estimator = kind(2, max_epochs=2, **NET).fit(frame)
     expected = {"code": estimator.transform(frame), "error": -estimator.score_samples(frame)}
     return estimator, tensors(frame), expected | cells(estimator.reconstruct(frame), "reconstruction")
+
+
+def variational_autoencoder() -> tuple[object, Arrays, Arrays]:
+    return autoencoder(VariationalAutoencoder)
 
 
 def picture_autoencoder() -> tuple[object, Arrays, Arrays]:
@@ -156,7 +163,16 @@ def segmenter() -> tuple[object, Arrays, Arrays]:
 
 
 ESTIMATORS = [
-    *(autoencoder, picture_autoencoder, detector, detector_of_a_series, imputer, classifier, regressor),
+    *(
+        autoencoder,
+        variational_autoencoder,
+        picture_autoencoder,
+        detector,
+        detector_of_a_series,
+        imputer,
+        classifier,
+        regressor,
+    ),
     *(machine, belief_network, denoiser, colorizer, segmenter),
 ]
 

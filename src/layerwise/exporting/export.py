@@ -21,6 +21,7 @@ from layerwise.estimators import (
     Segmenter,
     StackedClassifier,
     StackedRegressor,
+    VariationalAutoencoder,
 )
 from layerwise.estimators.loading import PictureModel, RowsModel
 from layerwise.exporting.checking import check_same
@@ -102,7 +103,7 @@ def _graph_of(estimator: Any) -> Graph:
     twin = copy.copy(estimator)
     twin.model_ = copy.deepcopy(estimator.model_).cpu()
     match twin:
-        case DeepAutoencoder():
+        case DeepAutoencoder() | VariationalAutoencoder():
             return Coding(twin)
         case AutoencoderDetector():
             return Detecting(twin)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.data import Table
-from layerwise.estimators import AutoencoderImputer, DeepAutoencoder
+from layerwise.estimators import AutoencoderImputer
+from layerwise.estimators.loading import Encoder
 from layerwise.exporting.cells import Numbers, allowed_cells, cells_of, relative, row_trials
 from layerwise.exporting.columns import sink_of, source_of
 from layerwise.exporting.ports import Arrays, Expected, Graph, Port, Trial, about_columns
@@ -25,7 +26,7 @@ ROUNDING = 36.0
 class Coding(Graph):
     """The code of each row, the row as it comes back, and its error."""
 
-    def __init__(self, estimator: DeepAutoencoder) -> None:
+    def __init__(self, estimator: Encoder) -> None:
         super().__init__()
         self.estimator, self.schema, self.model = estimator, estimator.schema_, estimator.model_
         self.source, self.sink = source_of(self.schema), sink_of(self.schema, "reconstruction")
