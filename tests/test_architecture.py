@@ -69,6 +69,7 @@ ARROWS: dict[str, set[str]] = {
 LATE = {
     *("PIL", "jinja2", "matplotlib", "pandas", "plotly", "polars"),
     *("curvlinops", "mlflow", "onnx", "onnxruntime", "onnxscript", "optuna", "pyod", "tensorboard", "xgboost"),
+    *("sacrebleu", "tokenizers"),
     *("beartype", "hypothesis", "psutil", "pytest"),
     "sklearn.datasets",
 }

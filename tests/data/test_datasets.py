@@ -1,6 +1,7 @@
 """Named data sets: inside scikit-learn, on this machine, or fetched."""
 
 import functools
+import gzip
 import hashlib
 import http.server
 import socket
@@ -166,3 +167,29 @@ def test_mnist_itself() -> None:
     assert rows.batch(slice(256)).x.max() == 1
     for file, digest in mnist.SHA256["mnist"].items():
         assert hashlib.sha256((REAL / file).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_sentences(tmp_path: Path, packed: bool) -> None:
+    text = 'Go.\tVa !\tCC-BY\r\nHe said "no".\tIl dit "non".\tCC-BY\n"Yes."\tOui.\tCC-BY\n'
+    (tmp_path / "eng-fra").mkdir()
+    file = tmp_path / "eng-fra" / "fra.txt"
+    file.with_suffix(".txt.gz" if packed else ".txt").write_bytes(
+        gzip.compress(text.encode()) if packed else text.encode()
+    )
+    table = read("eng-fra", data_dir=tmp_path, label="French")
+    assert table.names == ("English",)
+    assert table.column(0).texts().tolist() == ["Go.", 'He said "no".', '"Yes."']
+    assert table.labels is not None
+    assert table.labels.tolist() == ["Va !", 'Il dit "non".', "Oui."]
+
+
+def test_sentences_that_are_not_there_or_damaged(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"eng-fra: there are no sentences \(fra.txt\) in"):
+        read("eng-fra", data_dir=tmp_path)
+    (tmp_path / "fra.txt").write_text("Go.\tVa !\nStop.\n")
+    with pytest.raises(InputError, match=r"fra\.txt: must be text .* \(line 2 has no tab\)"):
+        read("eng-fra", data_dir=tmp_path)
+    (tmp_path / "fra.txt.gz").write_bytes(b"no gzip")
+    with pytest.raises(InputError, match=r"fra\.txt\.gz: "):
+        read("eng-fra", data_dir=tmp_path)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from layerwise.data.levels import Level, check_levels, from_levels, level_codes, unless_all
 from layerwise.data.numbers import check_dtype, numbers, restored
 from layerwise.data.table import Raw
+from layerwise.data.tokens import vocabulary_size
 from layerwise.errors import InputError
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Constant",
     "Numeric",
     "Pixels",
+    "Text",
     "eight_bits",
     "squashed",
 ]
@@ -329,7 +331,36 @@ class Pixels:
         return restored(x * (self.high - self.low) + self.low, self.dtype).reshape(len(x), *self.shape)
 
 
-Column = Numeric | Binary | Categorical | Constant | Pixels
+@final
+@dataclass(frozen=True)
+class Text:
+    """Sentences, as one column: the numbers of their sub-words, as many as a sentence has.
+
+    Attributes:
+        name: the column's name.
+        merges: of the sub-words, as in `Tokens`.
+
+    >>> Text("English", (("a", "b"),)).width
+    260
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+    name: str
+    merges: tuple[tuple[str, str], ...] = ()
+    kind: Literal["text"] = "text"
+
+    @property
+    def width(self) -> int:
+        """The size of the vocabulary."""
+        return vocabulary_size(self.merges)
+
+    @property
+    def dtype(self) -> str:
+        """As in `Raw`."""
+        return "string"
+
+
+Column = Numeric | Binary | Categorical | Constant | Pixels | Text
 
 
 class ByteColumn(NamedTuple):

@@ -13,11 +13,12 @@ from layerwise.data.datasets import find
 from layerwise.data.delimited import read_delimited
 from layerwise.data.frames import from_frame, read_feather, read_parquet
 from layerwise.data.idx import read_idx
+from layerwise.data.limits import check_memory
 from layerwise.data.pictures import read_pictures
 from layerwise.data.table import Table
 from layerwise.errors import InputError, ResourceError
 
-__all__ = ["READABLE", "read"]
+__all__ = ["READABLE", "read", "read_lines"]
 
 READERS: dict[str, Callable[[Path], Table]] = {
     ".csv": read_delimited,
@@ -79,6 +80,36 @@ def read(
     if drop:
         table = table.drop(drop)
     return table if label is None else table.with_label(label)
+
+
+def read_lines(path: str | os.PathLike[str]) -> list[str]:
+    r"""The lines of a text, without their ends; a table of one column needs no quotes so.
+
+    Raises:
+        InputError: for a file that is not there, is empty, or is not in UTF-8.
+        ResourceError: without permission or memory.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.txt").write_text('Go.\nHe said: "Stop!"\n')
+    ...     read_lines(Path(folder, "a.txt"))
+    ['Go.', 'He said: "Stop!"']
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise _not_found(path)
+    try:
+        check_memory(path.stat().st_size, str(path))
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: must be text in UTF-8; byte {error.start} is not. Save the file as UTF-8."
+        ) from error
+    except OSError as error:
+        raise ResourceError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    if not text:
+        raise InputError(f"{path}: must hold sentences; it is empty.")
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def _read(source: Any, data_dir: str | os.PathLike[str] | None, member: str | None) -> Table:

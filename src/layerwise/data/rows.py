@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,12 +20,13 @@ class Batch(NamedTuple):
     """Some rows as the network sees them.
 
     Attributes:
-        x: scaled features; a missing cell holds its feature's mean over the training rows.
+        x: scaled features; a missing cell holds its feature's mean over the training rows. Of sentences: tokens.
         observed: True for cells that count; None when all do.
-        y: what is to be predicted, where something is: class numbers, shape (batch,), or numbers, (batch, outputs).
+        y: what is to be predicted, where something is: class numbers, shape (batch,), one a pixel or token where there
+            are more; or numbers, (batch, outputs).
     """
 
-    x: Float[Tensor, "batch *features"]
+    x: Float[Tensor, "batch *features"] | Int[Tensor, "batch tokens"]
     observed: Bool[Tensor, "batch *features"] | None
     y: Tensor | None = None
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.data.columns import Column, Constant, Pixels
+from layerwise.data.columns import Column, Constant, Pixels, Text
 from layerwise.data.encoding import Cells, encoded, encoded_pixels, refuse_unbounded
 from layerwise.data.fitting import Scaling, check_scaling, fit_column, fit_pixels, is_picture
 from layerwise.data.repairs import Repairs, repairs_of
@@ -36,7 +36,7 @@ class Schema:
     """The columns of a table, each with its kind, scale and levels.
 
     Attributes:
-        columns: in the table's order; one `Pixels` alone for pictures.
+        columns: in the table's order; one `Pixels` alone for pictures, one `Text` for sentences.
         named: whether the source had names for its columns.
         means: of each feature over the observed training cells, which missing cells get; empty where all are 0.
 
@@ -102,6 +102,11 @@ class Schema:
     def pixels(self) -> Pixels | None:
         """The one column of pictures; None for tables."""
         return self.columns[0] if isinstance(self.columns[0], Pixels) else None
+
+    @property
+    def text(self) -> Text | None:
+        """The one column of sentences; None for tables and pictures."""
+        return self.columns[0] if isinstance(self.columns[0], Text) else None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -179,7 +184,7 @@ class Schema:
             return Table(self.names, array=table.array, named=self.named, shape=table.shape)
         raws, start = [], 0
         for column in self.columns:
-            assert not isinstance(column, Pixels)
+            assert not isinstance(column, Pixels | Text)
             raws.append(column.decode(x[:, start : start + column.width].astype(np.float64)))
             start += column.width
         return Table(self.names, tuple(raws), named=self.named)
@@ -226,8 +231,8 @@ class Schema:
             place = ".".join(str(part) for part in first["loc"])
             raise ModelFileError(f"schema.json is not valid at {place}: {first['msg']}.") from error
         columns = found["columns"]
-        if not columns or (len(columns) > 1 and any(isinstance(one, Pixels) for one in columns)):
-            raise ModelFileError("schema.json must hold one or more columns, or one of pixels alone.")
+        if not columns or (len(columns) > 1 and any(isinstance(one, Pixels | Text) for one in columns)):
+            raise ModelFileError("schema.json must hold one or more columns, or one of pixels or text alone.")
         schema = Schema(columns, found["named"], found["means"])
         if len(schema.means) not in (0, schema.n_features):
             raise ModelFileError(f"schema.json must hold no means or {schema.n_features}; found {len(schema.means)}.")

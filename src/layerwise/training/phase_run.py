@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
-from layerwise.data import Batch, Source
+from layerwise.data import Batch, Source, batches
 from layerwise.errors import TrainingDiverged
 from layerwise.models.base import Autoencoder
 from layerwise.optim.base import NonFinite, Problem
@@ -38,7 +38,7 @@ __all__ = ["PhaseRun", "Run"]
 
 logger = logging.getLogger(__name__)
 
-EVALUATION_ROWS = 1024
+EVALUATION_ROWS, EVALUATION_BATCHES = 1024, 4
 RETRIES = 3
 # Steps between two states to roll back to, at the least; they are taken between epochs.
 REMEMBERED = 32
@@ -167,9 +167,8 @@ class PhaseRun:
     def _take_steps(self) -> None:
         self.part.train()
         run, phase = self.run, self.phase
-        order = torch.randperm(len(run.data), generator=generator(run.seed, self.number, self.epoch))
-        # Evenly split, so that no batch is tiny: a single row has no batch statistics.
-        for index in order.tensor_split(self.steps)[self.step :]:
+        shuffled = batches(run.data, self.steps, generator=generator(run.seed, self.number, self.epoch))
+        for index in shuffled[self.step :]:
             progress = self.done / (self.steps * phase.epochs)
             problem = self._problem(index, key(run.seed, self.number, self.epoch, self.step, 0), progress)
             rate = phase.schedule(progress) * 0.5**self.failures
@@ -241,7 +240,8 @@ class PhaseRun:
     def _validate(self, rows: Source) -> dict[str, float]:
         self.part.eval()
         means: dict[str, float] = {}
-        for index in torch.arange(len(rows)).split(EVALUATION_ROWS):
+        # What fits in training fits here, where nothing is kept for gradients.
+        for index in torch.arange(len(rows)).split(min(EVALUATION_ROWS, EVALUATION_BATCHES * self.phase.batch_size)):
             # All epochs are judged by one function: the penalties as the phase's schedules leave them.
             problem = Problem(
                 self.part, self.phase.objective, self._fed(rows, index), progress=1.0, runtime=self.run.runtime

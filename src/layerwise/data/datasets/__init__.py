@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from layerwise.data.datasets import builtin, mnist, named
+from layerwise.data.datasets import builtin, mnist, named, sentences
 from layerwise.data.datasets.arms import robot_arm_2d, robot_arm_3d
 from layerwise.data.datasets.base import DataSet
 from layerwise.data.datasets.convexity import convex
@@ -40,7 +40,7 @@ def datasets() -> tuple[DataSet, ...]:
     >>> datasets()[0].name
     'sklearn:digits'
     """
-    return (*builtin.DATA_SETS, *mnist.DATA_SETS, *named.DATA_SETS)
+    return (*builtin.DATA_SETS, *mnist.DATA_SETS, *named.DATA_SETS, *sentences.DATA_SETS)
 
 
 def find(name: str) -> DataSet | None:

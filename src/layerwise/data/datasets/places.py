@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from layerwise.data.damage import damage
 from layerwise.errors import InputError
 
-__all__ = ["cache", "faces", "folders", "photos"]
+__all__ = ["cache", "faces", "folders", "missing", "photos"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg"}
 FACES = "olivettifaces.mat"
@@ -41,7 +41,7 @@ def photos(folder: Path | None) -> list[UInt8[np.ndarray, "_ _"]]:
     found = [[*filter(_is_photo, sorted(place.iterdir()))] for place in searched if place.is_dir()]
     files: list[Path] = next(filter(None, found), [])
     if not files:
-        raise _missing("PNG or JPEG photographs", searched, "the Kodak Lossless True Color Image Suite", "kodak")
+        raise missing("PNG or JPEG photographs", searched, "the Kodak Lossless True Color Image Suite", "kodak")
     try:
         from PIL import Image
     except ImportError as error:
@@ -64,7 +64,7 @@ def faces(folder: Path | None) -> UInt8[np.ndarray, "400 64 64"]:
     searched = folders("olivetti", folder)
     file = next((place / FACES for place in searched if (place / FACES).is_file()), None)
     if file is None:
-        raise _missing(f"faces ({FACES})", searched, "the Olivetti faces as S. Roweis packed them", "olivetti")
+        raise missing(f"faces ({FACES})", searched, "the Olivetti faces as S. Roweis packed them", "olivetti")
     with damage(file, "the file of the Olivetti faces"):
         try:
             columns: NDArray[np.uint8] = loadmat(file, variable_names=["faces"]).get("faces", np.zeros(0, np.uint8))
@@ -79,7 +79,12 @@ def _is_photo(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
 
 
-def _missing(what: str, searched: list[Path], example: str, folder: str) -> InputError:
+def missing(what: str, searched: list[Path], example: str, folder: str) -> InputError:
+    """The error for files that are not found: what was looked for, where, and what can be put there.
+
+    >>> str(missing("faces", [Path("data")], "the Olivetti faces", "olivetti"))[:37]
+    'olivetti: there are no faces in data.'
+    """
     places = ", ".join(map(str, searched))
     return InputError(
         f"{folder}: there are no {what} in {places}. "
