@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from layerwise.corruptions import Compose, Corruption, GaussianNoise, Masking, SaltAndPepper, SwapNoise
-from layerwise.data import Batch
+from layerwise.data import Batch, SentencePairs
 from layerwise.models import (
     Activation,
     Dense,
@@ -20,7 +20,10 @@ from layerwise.models import (
     Normalization,
     Orthogonal,
     Predictor,
+    Recurrent,
+    SequenceModel,
     TopK,
+    Transformer,
     elu,
     gelu,
     identity,
@@ -156,6 +159,22 @@ MODELS: dict[str, Callable[[int], Dense]] = {
         for name, activation in ACTIVATIONS.items()
     },
 }
+
+VOCABULARY = 9
+
+# Over tokens, from the seed of the first weights.
+SEQUENCES: dict[str, Callable[[int], SequenceModel]] = {
+    "recurrent": lambda seed: Recurrent(VOCABULARY, width=8, heads=2, dropout=0.0, seed=seed),
+    "one recurrent layer": lambda seed: Recurrent(VOCABULARY, width=8, layers=1, heads=1, dropout=0.2, seed=seed),
+    "recurrent autoencoder": lambda seed: Recurrent(VOCABULARY, width=8, heads=2, code=3, dropout=0.0, seed=seed),
+    "transformer": lambda seed: Transformer(VOCABULARY, width=8, layers=2, heads=2, dropout=0.0, seed=seed),
+    "one transformer layer": lambda seed: Transformer(VOCABULARY, width=8, layers=1, heads=1, dropout=0.2, seed=seed),
+    "transformer autoencoder": lambda seed: Transformer(
+        VOCABULARY, width=8, layers=1, heads=2, code=3, dropout=0.0, seed=seed
+    ),
+}
+# Sentences of different lengths, each with the one that is written after it.
+PAIRS = SentencePairs([[5, 6, 7], [8], [5, 3, 4, 4, 3], [6, 6]], [[3, 4], [5, 6, 7, 8], [8], [3, 3, 5]])
 
 OUTPUTS = 3
 

@@ -28,6 +28,7 @@ from layerwise.models.config import (
     PredictorConfig,
     ResidualConfig,
     SegNetConfig,
+    SequenceConfig,
     UNetConfig,
     VariationalConfig,
 )
@@ -46,10 +47,14 @@ from layerwise.models.layers import (
     LinearPath,
     Normalization,
 )
-from layerwise.models.networks import Config, Model, Network, model_of
+from layerwise.models.networks import Config, Model, Network, SequenceNetwork, model_of
 from layerwise.models.predictor import Predictor
 from layerwise.models.principal_components import PrincipalComponents
+from layerwise.models.recurrent import Recurrent
+from layerwise.models.search import Sentence, beam_search
 from layerwise.models.segmentation import PictureMap, SegNet, UNet
+from layerwise.models.sequence import SequenceModel
+from layerwise.models.transformer import Transformer
 from layerwise.models.units import BernoulliUnits, GaussianUnits, RectifiedUnits, Units, units_of
 from layerwise.models.variational import CodeDistribution, Variational
 
@@ -98,15 +103,21 @@ __all__ = [
     "PredictorConfig",
     "PrincipalComponents",
     "RectifiedUnits",
+    "Recurrent",
     "Residual",
     "ResidualConfig",
     "RestrictedBoltzmannMachine",
     "SegNet",
     "SegNetConfig",
+    "Sentence",
+    "SequenceConfig",
+    "SequenceModel",
+    "SequenceNetwork",
     "Stacked",
     "Stochastic",
     "Strangeness",
     "TopK",
+    "Transformer",
     "UNet",
     "UNetConfig",
     "Units",
@@ -114,6 +125,7 @@ __all__ = [
     "VariationalConfig",
     "activation_from_name",
     "activation_name",
+    "beam_search",
     "elu",
     "gain",
     "gelu",

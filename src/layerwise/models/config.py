@@ -1,7 +1,7 @@
 """A model's description as plain values, for files."""
 
 from itertools import pairwise
-from typing import final
+from typing import Literal, final
 
 import pydantic
 
@@ -13,6 +13,7 @@ __all__ = [
     "PredictorConfig",
     "ResidualConfig",
     "SegNetConfig",
+    "SequenceConfig",
     "UNetConfig",
     "VariationalConfig",
 ]
@@ -195,3 +196,24 @@ class VariationalConfig(pydantic.BaseModel, extra="forbid", frozen=True):
     def least_bytes(self) -> int:
         """What the weights take at the least, in float32: those of the encoder up to the mean."""
         return 4 * sum(a * b for a, b in pairwise((self.features, *self.hidden, self.latent)))
+
+
+@final
+class SequenceConfig(pydantic.BaseModel, extra="forbid", frozen=True):
+    """The arguments of `Recurrent` or `Transformer` without their first weights.
+
+    >>> SequenceConfig(network="recurrent", vocabulary=100, width=8, layers=1, heads=2, dropout=0.1).least_bytes()
+    4736
+    """
+
+    network: Literal["recurrent", "transformer"]
+    vocabulary: pydantic.PositiveInt
+    width: pydantic.PositiveInt
+    layers: pydantic.PositiveInt
+    heads: pydantic.PositiveInt
+    code: pydantic.PositiveInt | None = None
+    dropout: float
+
+    def least_bytes(self) -> int:
+        """What the weights take at the least, in float32: the vectors of the tokens, and four squares a layer."""
+        return 4 * (self.vocabulary * self.width + (4 * self.layers + 2) * self.width**2)

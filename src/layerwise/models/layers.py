@@ -85,7 +85,7 @@ class Dropout(Stochastic):
         self.probability = probability
         self.place = place
 
-    def forward(self, x: Float[Tensor, "batch units"]) -> Float[Tensor, "batch units"]:
+    def forward(self, x: Float[Tensor, "batch *units"]) -> Float[Tensor, "batch *units"]:
         """Drop units, the same ones for the same noise key."""
         if not self.training or self.probability == 0:
             return x
@@ -197,11 +197,11 @@ class RowNormalization(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
         self.bias = nn.Parameter(torch.zeros(width))
 
-    def forward(self, x: Float[Tensor, "batch units"]) -> Float[Tensor, "batch units"]:
-        """The normalized values."""
+    def forward(self, x: Float[Tensor, "batch *units"]) -> Float[Tensor, "batch *units"]:
+        """The normalized values; of tokens each by itself."""
         x = x.to(torch.promote_types(x.dtype, torch.float32))
-        centered = x - x.mean(1, keepdim=True)
-        variance = centered.square().mean(1, keepdim=True)
+        centered = x - x.mean(-1, keepdim=True)
+        variance = centered.square().mean(-1, keepdim=True)
         return centered * torch.rsqrt(variance + 1e-5) * self.weight + self.bias
 
 

@@ -8,6 +8,7 @@ from layerwise.models.config import (
     PredictorConfig,
     ResidualConfig,
     SegNetConfig,
+    SequenceConfig,
     UNetConfig,
     VariationalConfig,
 )
@@ -16,13 +17,16 @@ from layerwise.models.dense import Dense
 from layerwise.models.detector import Detector
 from layerwise.models.imputer import Imputer
 from layerwise.models.predictor import Predictor
+from layerwise.models.recurrent import Recurrent
 from layerwise.models.segmentation import SegNet, UNet
+from layerwise.models.transformer import Transformer
 from layerwise.models.variational import Variational
 
-__all__ = ["Config", "Model", "Network", "model_of"]
+__all__ = ["Config", "Model", "Network", "SequenceNetwork", "model_of"]
 
 Network = Dense | Convolutional | Residual | Variational
-Model = Network | Predictor | Detector | Imputer | SegNet | UNet
+SequenceNetwork = Recurrent | Transformer
+Model = Network | Predictor | Detector | Imputer | SegNet | UNet | SequenceNetwork
 Config = (
     DenseConfig
     | ConvolutionalConfig
@@ -31,6 +35,7 @@ Config = (
     | DetectorConfig
     | ImputerConfig
     | SegNetConfig
+    | SequenceConfig
     | UNetConfig
     | VariationalConfig
 )
@@ -56,6 +61,12 @@ def model_of(config: Config) -> Model:
             return Imputer.from_config(config)
         case SegNetConfig():
             return SegNet.from_config(config)
+        case SequenceConfig():
+            kinds: dict[str, type[Recurrent] | type[Transformer]] = {
+                kind.network: kind for kind in (Recurrent, Transformer)
+            }
+            sizes = config.model_dump(exclude={"network", "vocabulary"})
+            return kinds[config.network](config.vocabulary, **sizes)
         case UNetConfig():
             return UNet.from_config(config)
         case VariationalConfig():

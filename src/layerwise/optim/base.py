@@ -3,13 +3,14 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from layerwise.corruptions import Corruption
 from layerwise.data import Batch
@@ -176,8 +177,9 @@ class Problem:
 
     def _passed(self, parameters: Sequence[Tensor] | None, run: Pass | None, *, exact: bool) -> tuple[Pass, Terms]:
         arguments = (self.input, self.batch, self.progress, run)
-        # Neither curvature nor line searches are computed in bfloat16: they would follow its rounding.
-        with nullcontext() if exact else self.runtime.autocast():
+        # Neither curvature nor line searches are computed in bfloat16: they would follow its rounding. Nor by the fused
+        # kernels of attention, which have no second derivative.
+        with sdpa_kernel(SDPBackend.MATH) if exact else self.runtime.autocast():
             if parameters is None:
                 run = self.part(self.input)
                 return run, self.objective.terms(run, self.batch, self.part, progress=self.progress)

@@ -30,7 +30,8 @@ class SoftmaxCrossEntropy(Fidelity):
 
     .. math:: -\frac1n \sum_i \log \frac{e^{z_{i y_i}}}{\sum_k e^{z_{ik}}}
 
-    Of pictures, with a class for each pixel, it is summed over the pixels.
+    Of pictures, with a class for each pixel, it is summed over the pixels; of sentences, with a class for each token,
+    over the tokens. What has the class -100 is not counted.
 
     Arguments:
         smoothing: the share of the target's probability that is spread evenly over all classes.
@@ -67,9 +68,12 @@ class SoftmaxCrossEntropy(Fidelity):
             InputError: for rows without a class.
         """
         y = _wanted(target, self.name)
-        weights = run.natural.new_tensor(self.weights) if self.weights else None
-        terms = functional.cross_entropy(run.natural, y, weights, label_smoothing=self.smoothing, reduction="none")
-        return terms.reshape(len(terms), -1).sum(1)
+        scores, weights = run.natural, run.natural.new_tensor(self.weights) if self.weights else None
+        # Of tokens, the scores of all classes lie beside each other: that is a matrix, which need not be turned round.
+        if (turned := scores.movedim(1, -1)).is_contiguous():
+            scores, y = turned.flatten(0, -2), y.flatten()
+        terms = functional.cross_entropy(scores, y, weights, label_smoothing=self.smoothing, reduction="none")
+        return terms.reshape(len(run.natural), -1).sum(1)
 
 
 @final
