@@ -976,3 +976,84 @@ def test_a_recipe_by_name_from_end_to_end(run):
 def one_line(error: str) -> bool:
     """Whether an error is one line of ours, without library frames."""
     return error.startswith("layerwise: ") and error.count("\n") == 1 and "Traceback" not in error
+
+
+@pytest.fixture
+def pairs(tmp_path) -> Path:
+    """A file with sentences, their translations, and where they come from."""
+    lines = [f"I see {a} {b}.\tJe vois {a} {b}.\tme" for a in range(8) for b in range(8)]
+    (tmp_path / "pairs.tsv").write_text("\n".join(["English\tFrench\tby", *lines]) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+FIT_PAIRS = ("fit", "pairs.tsv", "--task", "translate", "--target", "French", "--drop", "by", "--epochs", 1)
+
+
+def test_sentences_are_translated(run, pairs, caplog):
+    code, out, error = run(*FIT_PAIRS, "-o", "model", "--report", "page.html", "--quiet")
+    assert (code, out, error) == (0, "", "")
+    assert "Translations" in Path("page.html").read_text("utf-8")
+    Path("new.txt").write_text('I see 3 4.\n\nHe said: "Go!"\n', encoding="utf-8")
+    assert run("translate", "model", "new.txt", "-o", "out.txt", "--beam", 2) == (0, "", "")
+    assert caplog.messages == ["empty, and so translated: 1 sentences, first number 1."]
+    lines = Path("out.txt").read_text("utf-8").split("\n")
+    assert len(lines) == 4
+    assert (lines[1], lines[3]) == ("", "")
+    assert run("translate", "model", "pairs.tsv", "-o", "out.csv", "--quiet")[0] == 0
+    assert pd.read_csv("out.csv", keep_default_na=False).columns.tolist() == ["French"]
+    assert run("translate", "model", "pairs.tsv", "--column", "French", "-o", "out.parquet")[0] == 0
+    assert len(pd.read_parquet("out.parquet")) == 64
+    code, out, _ = run("evaluate", "model", "pairs.tsv", "--json")
+    assert (code, json.loads(out)["judged"]) == (0, 64)
+    assert "beam of 1" in run("evaluate", "model", "pairs.tsv")[1]
+    assert json.loads(run("info", "model", "--json")[1])["task"] == "translate"
+    assert run("report", "model", "-o", "again.html")[0] == 0
+
+
+@pytest.mark.parametrize("network", ["auto", "recurrent", "transformer"])
+def test_what_would_translate_is_told(run, pairs, network):
+    code, out, _ = run(*FIT_PAIRS, "--hidden", network, "--dry-run", "--json")
+    plan = json.loads(out)
+    assert (code, plan["rows"], plan["widths"][1]) == (0, 64, 256)
+    assert plan["recipe"][0]["objective"]["fidelity"]["class"] == "SoftmaxCrossEntropy"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("fit", "pairs.tsv", "--task", "translate", "-o", "m"), "needs the column to predict"),
+        ((*FIT_PAIRS[:6], "-o", "m"), "one column; found 2: 'English', 'by'"),
+        ((*FIT_PAIRS, "--hidden", "8", "-o", "m"), "--hidden must be recurrent or transformer"),
+        ((*FIT_PAIRS, "--code", 3, "-o", "m"), "--code is not for --task translate"),
+        (("translate", "pairs.tsv", "pairs.tsv", "-o", "o.txt"), "is not a model folder"),
+        (("translate", "model", "none.txt", "-o", "o.txt"), "there is no such file"),
+        (("translate", "model", "empty.txt", "-o", "o.txt"), "must hold sentences; it is empty"),
+        (("translate", "model", "latin.txt", "-o", "o.txt"), "must be text in UTF-8; byte 1 is not"),
+        (("translate", "model", "long.txt", "-o", "o.txt"), "at most 128 sub-words; number 1 has 10,000"),
+        (("translate", "model", "other.csv", "-o", "o.txt"), "there is no column 'English'"),
+        (("translate", "model", "numbers.csv", "-o", "o.txt"), "column 'English' must hold sentences; it holds int64"),
+        (("translate", "model", "pairs.tsv", "-o", "o.docx"), "the name must end in"),
+        (("transform", "model", "pairs.tsv", "-o", "o.csv"), "has no codes"),
+        (("denoise", "model", "pairs.tsv", "-o", "o.png"), "does not denoise"),
+    ],
+)
+def test_sentences_that_cannot_be_taken_are_refused_in_a_line(run, translator, words, told):
+    code, out, error = run(*words)
+    assert (code > 0, out) == (True, "")
+    assert told in error
+    assert len(error.strip().splitlines()) == 1
+    assert not [
+        path.name for path in Path().iterdir() if path.name.startswith(("o.", "m", ".")) and path.name != "model"
+    ]
+
+
+@pytest.fixture
+def translator(run, pairs) -> Path:
+    """A model that translates, and files which it cannot."""
+    assert run(*FIT_PAIRS, "-o", "model", "--quiet")[0] == 0
+    Path("empty.txt").write_text("")
+    Path("latin.txt").write_bytes("h\xe9".encode("latin-1"))
+    Path("long.txt").write_text("short\n" + "1 " * 10_000 + "\n")
+    Path("other.csv").write_text("a,b\nx,y\n")
+    Path("numbers.csv").write_text("English\n1\n2\n")
+    return pairs / "model"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from layerwise.models import Detector, Imputer, Model, PictureMap, Predictor
+from layerwise.models import Detector, Imputer, Model, PictureMap, Predictor, SequenceModel
 
 __all__ = ["model_card"]
 
@@ -24,6 +24,8 @@ def model_card(model: Model, metrics: Metrics, settings: Metrics) -> str:
         told = _imputer(metrics)
     elif isinstance(model, PictureMap):
         told = _pictures(metrics)
+    elif isinstance(model, SequenceModel):
+        told = _sentences(metrics, str(settings["class"]))
     else:
         told = _predictor(metrics, str(settings["class"])) if isinstance(model, Predictor) else _autoencoder(metrics)
     return "\n".join([*told, ""])
@@ -124,4 +126,30 @@ def _pictures(metrics: Metrics) -> list[str]:
         f"Use: `layerwise {verb} FOLDER PICTURES -o OUTPUT`, or in Python `layerwise.estimators.load(FOLDER)`.",
         "",
         "The folder holds parts of a few pictures that it was judged by (examples.safetensors), for the report.",
+    ]
+
+
+def _sentences(metrics: Metrics, name: str) -> list[str]:
+    translates = name == "Translator"
+    labels = {
+        "memory_bleu": "BLEU of the most similar training sentence's translation",
+        "greedy_bleu": "BLEU of this model, with a beam of 1",
+        "bleu": f"BLEU of this model{', with a beam of ' + str(metrics['beam']) if translates else ''}",
+        "exact": "share that comes back to the letter",
+    }
+    figures = [f"| {label} | {metrics[key]:.6g} |" for key, label in labels.items() if key in metrics]
+    verb = "`layerwise translate FOLDER SENTENCES.txt -o TRANSLATIONS.txt`, or " if translates else ""
+    what = "pairs of sentences" if translates else "sentences"
+    return [
+        f"# A Layerwise {'translator' if translates else 'autoencoder of sentences'}",
+        "",
+        f"Fitted to {metrics['pairs']} {what} with {metrics['vocabulary']} sub-words.",
+        "",
+        f"| on {metrics['judged']} {metrics['held_out']} | |",
+        "|---|---|",
+        *figures,
+        "",
+        f"Use: {verb}in Python `{name}.load(FOLDER)`.",
+        "",
+        "The folder holds a few of the sentences that it was judged by (metrics.json), for the report.",
     ]

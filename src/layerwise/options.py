@@ -21,16 +21,27 @@ from layerwise.estimators import (
     Segmenter,
     StackedClassifier,
     StackedRegressor,
+    Translator,
     VariationalAutoencoder,
 )
 from layerwise.estimators.loading import PictureModel, RowsModel
-from layerwise.models import Convolutional, Network, Residual, identity, sigmoid
+from layerwise.models import (
+    Convolutional,
+    Network,
+    Recurrent,
+    Residual,
+    SequenceNetwork,
+    Transformer,
+    identity,
+    sigmoid,
+)
 from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
 from layerwise.recipes import RECIPES, recipe_arguments
 from layerwise.training import Checkpoint, Recipe
 
 __all__ = [
     "PICTURE_TASKS",
+    "TARGETED",
     "DataOptions",
     "Estimator",
     "FitOptions",
@@ -48,8 +59,11 @@ PREDICTORS: dict[str, type[StackedClassifier] | type[StackedRegressor]] = {
     "regress": StackedRegressor,
 }
 PICTURE_TASKS: dict[str, type[PictureModel]] = {"denoise": Denoiser, "colorize": Colorizer, "segment": Segmenter}
-TASKS = "reconstruct", "generate", *PREDICTORS, "detect", "impute", *PICTURE_TASKS
+# Those that learn a column from the others.
+TARGETED = (*PREDICTORS, "translate")
+TASKS = "reconstruct", "generate", *TARGETED, "detect", "impute", *PICTURE_TASKS
 DEFAULTS = {"reconstruct": "default", "generate": "variational", "detect": "detection", "impute": "imputation"}
+DEFAULTS |= {"translate": "translation"}
 DEFAULTS |= dict.fromkeys(PICTURE_TASKS, "restoration")
 # A model of the command line says how good it is on rows that it has not seen.
 TEST_FRACTION = 0.1
@@ -101,7 +115,7 @@ class FitOptions:
     report: Path | None = None
     progress: bool = True
 
-    def estimator(self) -> RowsModel | PictureModel:
+    def estimator(self) -> RowsModel | PictureModel | Translator:
         """The estimator that these options describe.
 
         Raises:
@@ -139,6 +153,8 @@ class FitOptions:
             return self._of_rows(common)
         if self.task in PICTURE_TASKS:
             return self._of_pictures(common)
+        if self.task == "translate":
+            return self._of_sentences(common)
         widths = (*(self._widths() or (256,) * 2), *([] if self.code is None else [self.code]))
         return PREDICTORS[self.task](
             widths, fidelity=self._fidelity(), recipe=self.recipe, test_fraction=TEST_FRACTION, **common
@@ -176,6 +192,20 @@ class FitOptions:
         if self.noise is not None:
             chosen["noise"] = noise_of(self.noise)
         return PICTURE_TASKS[self.task](**chosen)
+
+    def _of_sentences(self, common: dict[str, Any]) -> Translator:
+        given = {"--fidelity": self.fidelity != "auto", "--codes": self.codes is not None}
+        given |= {"--code": self.code is not None, "--scaling": self.scaling != "auto"}
+        self._refuse(given)
+        networks: dict[str, type[SequenceNetwork]] = {
+            "auto": Recurrent,
+            "recurrent": Recurrent,
+            "transformer": Transformer,
+        }
+        if self.hidden not in networks:
+            raise InputError(f"--hidden must be recurrent or transformer for --task translate; got {self.hidden!r}.")
+        chosen = {name: value for name, value in common.items() if name != "scaling"}
+        return Translator(networks[self.hidden], recipe=self.recipe, **chosen)
 
     def _refuse(self, given: Mapping[str, bool]) -> None:
         for name in (name for name, there in given.items() if there):
@@ -262,9 +292,9 @@ def label_of(task: str, target: str | None, label: str | None) -> str | None:
     >>> label_of("classify", "species", None)
     'species'
     """
-    if target is not None and task not in PREDICTORS:
-        raise InputError(f"--target {target} needs a task that predicts it: --task {' or '.join(PREDICTORS)}.")
-    if label is not None and task in PREDICTORS:
+    if target is not None and task not in TARGETED:
+        raise InputError(f"--target {target} needs a task that predicts it: --task {' or '.join(TARGETED)}.")
+    if label is not None and task in TARGETED:
         raise InputError(f"--task {task} predicts --target and has no use for --label {label}; --drop it instead.")
     return label if target is None else target
 

@@ -25,7 +25,7 @@ from layerwise.data import Schema
 from layerwise.errors import ModelFileError
 from layerwise.files import atomic_folder
 from layerwise.manifest import Kind, read_sealed, seal
-from layerwise.models import Config, Detector, Model, Network, PrincipalComponents, model_of
+from layerwise.models import Config, Detector, Model, Network, PrincipalComponents, SequenceNetwork, model_of
 
 __all__ = [
     "FORMAT",
@@ -165,6 +165,7 @@ def load_model(folder: str | os.PathLike[str]) -> SavedModel:
         config = _Config.model_validate_json(content["config.json"])
         schema = Schema.from_json(json.loads(content["schema.json"]))
         model = _model(path, config.model, content["model.safetensors"])
+        _check_words(model, schema)
         # What a detector sees may be some rows of a series at once.
         code, features = model.code, model.widths[0] if isinstance(model, Detector) else schema.n_features
         shapes = ((code, features), (features,), (code,)) if isinstance(model, Network) else ()
@@ -216,6 +217,13 @@ def _model(path: Path, config: Config, data: bytes) -> Model:
     model.load_state_dict(tensors)
     model.eval()
     return model
+
+
+def _check_words(model: Model, schema: Schema) -> None:
+    """Networks over tokens have a schema of text, with as many tokens; no others have one."""
+    reads = isinstance(model, SequenceNetwork)
+    if reads != (schema.text is not None) or (reads and model.widths[0] != schema.n_features):
+        raise ValueError(f"{type(model).__name__} does not read the columns of schema.json")
 
 
 def _example_shapes(code: int, features: int) -> dict[str, tuple[int | None, ...]]:

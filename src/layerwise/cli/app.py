@@ -40,6 +40,8 @@ Examples:
   layerwise fit photos --task denoise -o denoiser
   layerwise denoise denoiser noisy.png -o clean.png
   layerwise export model --to onnx -o model.onnx
+  layerwise fit pairs.tsv --task translate --target French -o translator
+  layerwise translate translator sentences.txt -o translations.txt
 """
 
 app = typer.Typer(

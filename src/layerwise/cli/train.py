@@ -24,14 +24,18 @@ def fit(
         typer.Option(
             "--hidden",
             "--hidden-layer-sizes",
-            help="Widths like 1000,500,250; for pictures also residual or convolutional.",
+            help="Widths like 1000,500,250; for pictures also residual or convolutional; to translate recurrent or "
+            "transformer.",
         ),
     ] = "auto",
     scaling: Annotated[str, typer.Option(help='"auto", "standard", "minmax" or "none".')] = "auto",
     fidelity: Annotated[str, typer.Option(help='"auto", "squared_error", "mixed" or "cross_entropy".')] = "auto",
     task: Annotated[
         str,
-        typer.Option(help="reconstruct, classify, regress, detect, impute; of pictures: denoise, colorize, segment."),
+        typer.Option(
+            help="reconstruct, classify, regress, detect, impute; of pictures: denoise, colorize, segment; of "
+            "sentences: translate."
+        ),
     ] = "reconstruct",
     target: Annotated[str | None, typer.Option(help="The column to predict; empty cells are unlabelled rows.")] = None,
     contamination: Annotated[

@@ -7,7 +7,7 @@ import typer
 
 from layerwise.cli.app import Data, DataDir, Device, Json, Member, Model, Quiet, Verbose, app, out
 
-__all__ = ["evaluate", "export", "impute", "predict", "reconstruct", "score", "transform"]
+__all__ = ["evaluate", "export", "impute", "predict", "reconstruct", "score", "transform", "translate"]
 
 
 @app.command(epilog="Example: layerwise transform model table.csv -o codes.parquet")
@@ -107,6 +107,29 @@ def impute(
     from layerwise.options import DataOptions
 
     commands.impute(model, DataOptions(data, data_dir, member=member), output=output, samples=samples, device=device)
+
+
+@app.command(epilog="Example: layerwise translate translator sentences.txt -o translations.txt")
+def translate(
+    model: Model,
+    sentences: Annotated[str, typer.Argument(help="A .txt file with a sentence a line, or a table.")],
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="txt, csv, tsv, parquet or feather.")],
+    beam: Annotated[
+        int | None, typer.Option(min=1, help="Beginnings that the search keeps; by default those of the model.")
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Of a table; by default that of fit.")] = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the translation of each sentence."""
+    from layerwise import commands
+    from layerwise.options import DataOptions
+
+    source = DataOptions(sentences, data_dir)
+    commands.translate(model, source, output=output, beam=beam, column=column, device=device)
 
 
 @app.command(epilog="Example: layerwise evaluate model table.csv --json")

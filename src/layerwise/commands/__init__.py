@@ -3,6 +3,7 @@
 from layerwise.commands.export import export
 from layerwise.commands.generation import interpolate, sample
 from layerwise.commands.pictures import apply
+from layerwise.commands.text import translate
 from layerwise.commands.train import FitResult, dry_run, fit, phases
 from layerwise.commands.use import impute, predict, reconstruct, score, transform
 from layerwise.commands.view import compare, evaluate, info, list_datasets, report
@@ -29,4 +30,5 @@ __all__ = [
     "score",
     "summary",
     "transform",
+    "translate",
 ]

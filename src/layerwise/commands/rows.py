@@ -6,9 +6,16 @@ from typing import TypeVar
 from layerwise.data import Table
 from layerwise.data.table import listing
 from layerwise.errors import InputError
-from layerwise.estimators import DeepAutoencoder, StackedClassifier, StackedRegressor, VariationalAutoencoder, load
-from layerwise.estimators.loading import Encoder
-from layerwise.options import PREDICTORS, DataOptions, Estimator, FitOptions
+from layerwise.estimators import (
+    DeepAutoencoder,
+    StackedClassifier,
+    StackedRegressor,
+    Translator,
+    VariationalAutoencoder,
+    load,
+)
+from layerwise.estimators.loading import Encoder, TextModel
+from layerwise.options import TARGETED, DataOptions, Estimator, FitOptions
 
 Kind = TypeVar("Kind", bound=Estimator)
 ENCODERS = DeepAutoencoder, VariationalAutoencoder
@@ -26,23 +33,23 @@ def codes(estimator: Coder, table: Table) -> Table:
 def wanted(options: FitOptions) -> Table:
     """The rows to fit to, with targets where they are to be predicted."""
     table = options.source.read()
-    if options.task in PREDICTORS and table.labels is None:
+    if options.task in TARGETED and table.labels is None:
         raise table.origin.error(
             f"--task {options.task} needs the column to predict; there are {listing(table.names)}. Say which: --target."
         )
     return table
 
 
-def judged(estimator: Estimator, source: DataOptions) -> Table:
+def judged(estimator: Estimator | TextModel, source: DataOptions) -> Table:
     """The rows with the model's columns, and with targets where it predicts."""
     table = matching(estimator, source)
-    if isinstance(estimator, StackedClassifier | StackedRegressor) and table.labels is None:
+    if isinstance(estimator, StackedClassifier | StackedRegressor | Translator) and table.labels is None:
         wanted = repr(estimator.metrics_["target"]) if "target" in estimator.metrics_ else "of the target"
         raise table.origin.error(f"to judge, column {wanted} is needed; found columns {listing(table.names)}.")
     return table
 
 
-def matching(estimator: Estimator, source: DataOptions) -> Table:
+def matching(estimator: Estimator | TextModel, source: DataOptions) -> Table:
     """The rows with the model's columns: what `fit` dropped or took as a label is no feature here either."""
     table = source.read()
     extra = [name for name in estimator.ignored_ if name in table.names]

@@ -11,7 +11,7 @@ from layerwise.commands.view import report
 from layerwise.commands.words import summary
 from layerwise.data import Schema, Table, check_writable, write
 from layerwise.errors import InputError
-from layerwise.estimators import AutoencoderImputer
+from layerwise.estimators import AutoencoderImputer, Translator
 from layerwise.estimators.loading import Encoder, PictureModel, RowsModel
 from layerwise.files import check_file
 from layerwise.models import Model, Predictor
@@ -119,7 +119,7 @@ def fit(options: FitOptions) -> FitResult:
     return FitResult(estimator.metrics_, summary(estimator.metrics_), history.signal)
 
 
-def _leave_out(estimator: RowsModel, options: FitOptions) -> None:
+def _leave_out(estimator: RowsModel | Translator, options: FitOptions) -> None:
     """What was dropped or was the label is no feature of other rows either."""
     label = options.source.label
     estimator.ignored_ = (*options.source.drop, *([label] if label else []))

@@ -10,7 +10,7 @@ from layerwise.data import datasets
 from layerwise.errors import InputError
 from layerwise.estimators import compare as cross_validated
 from layerwise.estimators import load
-from layerwise.estimators.loading import PictureModel
+from layerwise.estimators.loading import PictureModel, TextModel
 from layerwise.options import DataOptions
 
 __all__ = ["compare", "evaluate", "info", "list_datasets", "report"]
@@ -29,9 +29,10 @@ def evaluate(model: Path, source: DataOptions, *, masks: Path | None = None, dev
 def report(model: Path, source: DataOptions | None, *, output: Path, device: str) -> None:
     """Write the page, on the given rows or on those which `fit` held out."""
     estimator = load(model, device=device)
-    if isinstance(estimator, PictureModel):
+    if isinstance(estimator, PictureModel | TextModel):
         if source is not None:
-            raise InputError(f"{model}: the page of pictures is that of fit; leave {source.source} out.")
+            what = "pictures" if isinstance(estimator, PictureModel) else "sentences"
+            raise InputError(f"{model}: the page of {what} is that of fit; leave {source.source} out.")
         estimator.report(output, title=model.name)
         return
     estimator.report(output, None if source is None else judged(estimator, source), title=model.name)
@@ -43,6 +44,7 @@ def info(model: Path) -> dict[str, Any]:
     kinds = [column.kind for column in estimator.schema_.columns]
     keys = ["task", "rows", "held_out", "squared_error", "pca_squared_error", "ratio_to_pca", "verdict"]
     keys += ["psnr", "smoothed_psnr", "chrominance_error", "mean_chrominance_error", "mean_iou", "otsu_mean_iou"]
+    keys += ["bleu", "greedy_bleu", "memory_bleu", "exact"]
     keys += ["error", "majority_error", "linear_error", "r2", "linear_r2", "rmse"]
     return {
         "model": str(model),

@@ -17,6 +17,7 @@ def summary(metrics: dict[str, Any]) -> str:
     """
     tasks = {"detect": _anomalies, "impute": _gaps, "classify": _forecast, "regress": _forecast}
     tasks |= dict.fromkeys(("denoise", "colorize", "segment"), _pictures)
+    tasks |= {"translate": _translations, "encode": _sentences}
     return tasks[metrics["task"]](metrics) if "task" in metrics else _comparison(metrics) + _evidence(metrics)
 
 
@@ -58,6 +59,23 @@ def _pictures(metrics: dict[str, Any]) -> str:
     otsu = f"threshold (Otsu) {metrics['otsu_mean_iou']:.4f}   " if "otsu_mean_iou" in metrics else ""
     right = f"{metrics['right_pixels']:.2%} of the pixels are right"
     return f"{judged}, mean intersection over union:\n  {otsu}model {metrics['mean_iou']:.4f}; {right}"
+
+
+def _judged(metrics: dict[str, Any]) -> str:
+    return f"on {metrics['judged']} {metrics.get('held_out', 'given sentences')}"
+
+
+def _translations(metrics: dict[str, Any]) -> str:
+    memory = f"most similar training sentence {metrics['memory_bleu']:.2f}   " if "memory_bleu" in metrics else ""
+    return (
+        f"{_judged(metrics)}, BLEU of their translations:\n"
+        f"  {memory}beam of 1 {metrics['greedy_bleu']:.2f}   beam of {metrics['beam']} {metrics['bleu']:.2f}"
+    )
+
+
+def _sentences(metrics: dict[str, Any]) -> str:
+    exact = f"{metrics['exact']:.2%} of them to the letter"
+    return f"{_judged(metrics)}: BLEU of what comes back from their codes {metrics['bleu']:.2f}; {exact}"
 
 
 def _anomalies(metrics: dict[str, Any]) -> str:

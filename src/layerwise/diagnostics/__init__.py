@@ -14,6 +14,7 @@ from layerwise.diagnostics.pictures import mean_intersection_over_union, peak_si
 from layerwise.diagnostics.probes import classification_error, factor_recovery, linear_probe, nearest_probe
 from layerwise.diagnostics.reconstruction import Comparison, compare, passes
 from layerwise.diagnostics.sparseness import active_share, hoyer, jacobian_norm, saturation
+from layerwise.diagnostics.translation import bleu, remembered
 from layerwise.diagnostics.units import unit_activity
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Neighbourhoods",
     "active_share",
     "annealed_log_partition",
+    "bleu",
     "classification_error",
     "compare",
     "energy",
@@ -39,6 +41,7 @@ __all__ = [
     "passes",
     "peak_signal_to_noise",
     "pseudo_likelihood",
+    "remembered",
     "saturation",
     "unit_activity",
 ]

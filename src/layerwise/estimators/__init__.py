@@ -10,7 +10,9 @@ from layerwise.estimators.loading import load
 from layerwise.estimators.machine import RBM
 from layerwise.estimators.segmenter import Segmenter
 from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
+from layerwise.estimators.text_autoencoder import TextAutoencoder
 from layerwise.estimators.transformer import DeepAutoencoder
+from layerwise.estimators.translator import Translator
 from layerwise.estimators.variational import VariationalAutoencoder
 
 __all__ = [
@@ -25,6 +27,8 @@ __all__ = [
     "Segmenter",
     "StackedClassifier",
     "StackedRegressor",
+    "TextAutoencoder",
+    "Translator",
     "VariationalAutoencoder",
     "compare",
     "load",

@@ -6,6 +6,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from layerwise.corruptions import Corruption
+from layerwise.data.tokens import vocabulary_size
 from layerwise.errors import InputError
 from layerwise.models import Layer
 from layerwise.models.activations import shown
@@ -122,6 +123,13 @@ _RULES: dict[str, Rule] = {
     "blocks": (is_whole, "a whole number from 1 on"),
     "convolutions": (is_whole, "a whole number from 1 on"),
     "side": _COUNT,
+    "network": (callable, "a network of layerwise.models over tokens, like Recurrent, or a function that makes one"),
+    "vocabulary": (
+        lambda value: is_whole(value) and value >= vocabulary_size(()),
+        f"a whole number from {vocabulary_size(())} on",
+    ),
+    "max_tokens": (is_whole, "a whole number from 1 on"),
+    "beam": (is_whole, "a whole number from 1 on"),
     "balanced": _one_of(True, False),
     "noise": (lambda value: isinstance(value, Corruption), "a corruption of layerwise.corruptions"),
     "n_members": (is_whole, "a whole number from 1 on"),

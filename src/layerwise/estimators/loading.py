@@ -8,20 +8,23 @@ from layerwise.estimators.detector import AutoencoderDetector
 from layerwise.estimators.imputer import AutoencoderImputer
 from layerwise.estimators.segmenter import Segmenter
 from layerwise.estimators.stacked import StackedClassifier, StackedRegressor
+from layerwise.estimators.text_autoencoder import TextAutoencoder
 from layerwise.estimators.transformer import DeepAutoencoder
+from layerwise.estimators.translator import Translator
 from layerwise.estimators.variational import VariationalAutoencoder
-from layerwise.models import Detector, Imputer, Network, SegNet, UNet, Variational
+from layerwise.models import Detector, Imputer, Network, SegNet, SequenceNetwork, UNet, Variational
 from layerwise.storage import load_model
 
-__all__ = ["Encoder", "PictureModel", "RowsModel", "load"]
+__all__ = ["Encoder", "PictureModel", "RowsModel", "TextModel", "load"]
 
 
 Encoder = DeepAutoencoder | VariationalAutoencoder
 RowsModel = Encoder | StackedClassifier | StackedRegressor | AutoencoderDetector | AutoencoderImputer
 PictureModel = Denoiser | Colorizer | Segmenter
+TextModel = Translator | TextAutoencoder
 
 
-def load(folder: str | os.PathLike[str], *, device: str = "auto") -> RowsModel | PictureModel:
+def load(folder: str | os.PathLike[str], *, device: str = "auto") -> RowsModel | PictureModel | TextModel:
     """The estimator that was saved, fitted as it was; nothing is unpickled.
 
     Raises:
@@ -41,5 +44,8 @@ def load(folder: str | os.PathLike[str], *, device: str = "auto") -> RowsModel |
     if isinstance(saved.model, UNet):
         colours = saved.settings.get("class") == Colorizer.__name__
         return (Colorizer if colours else Denoiser).load(folder, device=device)
+    if isinstance(saved.model, SequenceNetwork):
+        encodes = saved.settings.get("class") == TextAutoencoder.__name__
+        return (TextAutoencoder if encodes else Translator).load(folder, device=device)
     classes = saved.settings.get("class") == StackedClassifier.__name__
     return (StackedClassifier if classes else StackedRegressor).load(folder, device=device)

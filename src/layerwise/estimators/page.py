@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.data import Numeric, Schema, Windows
-from layerwise.models import Detector, Imputer, PictureMap, Predictor
+from layerwise.models import Detector, Imputer, PictureMap, Predictor, SequenceModel
 from layerwise.report import ReportData
 from layerwise.storage import SavedModel
 
@@ -26,8 +26,8 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
         source: where the rows come from, in words.
     """
     model, metrics = saved.model, saved.metrics
-    kinds = (Predictor, Detector, Imputer, PictureMap)
-    predicts, detects, imputes, maps = (isinstance(model, kind) for kind in kinds)
+    kinds = (Predictor, Detector, Imputer, PictureMap, SequenceModel)
+    predicts, detects, imputes, maps, writes = (isinstance(model, kind) for kind in kinds)
     arrays = {name: tensor.numpy() for name, tensor in saved.examples.items()}
     examples: dict[str, Any] = {
         name: values for name, values in arrays.items() if name.startswith(("rows.", "pictures."))
@@ -40,10 +40,11 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
     return ReportData(
         title=title,
         source=source,
-        metrics={} if predicts or detects or imputes or maps else metrics,
+        metrics={} if isinstance(model, kinds) else metrics,
         prediction=metrics if predicts else {},
         gaps=metrics if imputes else {},
         pictures=metrics if maps else {},
+        sentences=metrics if writes else {},
         anomalies=_anomalies(saved, arrays, shape) if detects else {},
         history=saved.history,
         recipe=saved.recipe,

@@ -17,6 +17,7 @@ from layerwise.recipes.strategies import (
     sparse_bottleneck,
 )
 from layerwise.recipes.trainers import LayerTrainer, Machine, Shallow
+from layerwise.recipes.translation import translation
 from layerwise.recipes.variational import variational
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "restoration",
     "rifai2011",
     "sparse_bottleneck",
+    "translation",
     "variational",
     "vincent2010",
 ]

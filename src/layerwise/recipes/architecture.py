@@ -21,6 +21,7 @@ from layerwise.recipes.strategies import (
     free_bottleneck,
     sparse_bottleneck,
 )
+from layerwise.recipes.translation import translation
 from layerwise.recipes.variational import variational
 
 __all__ = ["RECIPES", "Architecture", "architecture"]
@@ -123,6 +124,7 @@ RECIPES: Mapping[str, Callable[..., Any]] = {
         detection,
         imputation,
         restoration,
+        translation,
         variational,
         end_to_end,
         layerwise_by_name,

@@ -49,6 +49,8 @@ class ReportData:
         gaps: as `metrics`, of an imputer.
         pictures: as `metrics`, of a model from pictures to pictures; its examples are "pictures.shown", bytes of shape
             [r, 3, side, side, 3], and "pictures.size" [r, 2], what of a side is shown.
+        sentences: as `metrics`, of a model that writes sentences; its "examples" have a "source", what was "found", and
+            a list of what is right, "truth".
 
     Raises:
         InputError: when codes are not two-dimensional, or errors or labels do not go with them.
@@ -73,6 +75,7 @@ class ReportData:
     anomalies: Mapping[str, Any] = field(default_factory=dict)
     gaps: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, Any] = field(default_factory=dict)
+    sentences: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 2:

@@ -23,6 +23,7 @@ from layerwise.report.sections import (
     pictures,
     prediction,
     recipe,
+    sentences,
     summary,
     training,
 )
@@ -35,6 +36,7 @@ SECTIONS: tuple[Callable[[ReportData], Section | None], ...] = (
     anomalies,
     gaps,
     pictures,
+    sentences,
     summary,
     comparison,
     examples,

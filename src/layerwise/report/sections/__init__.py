@@ -11,6 +11,7 @@ from layerwise.report.sections.hardest import hardest
 from layerwise.report.sections.pictures import pictures
 from layerwise.report.sections.prediction import prediction
 from layerwise.report.sections.recipe import recipe
+from layerwise.report.sections.sentences import sentences
 from layerwise.report.sections.summary import summary
 from layerwise.report.sections.training import training
 
@@ -26,6 +27,7 @@ __all__ = [
     "pictures",
     "prediction",
     "recipe",
+    "sentences",
     "summary",
     "training",
 ]
