@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import anomalies, features, gaps, generation, mnist, pictures, safety, startup, tables
+from benchmarks import anomalies, features, gaps, generation, mnist, pictures, safety, startup, tables, translation
 
 pytestmark = pytest.mark.usefixtures("results_are_left_alone")
 
@@ -121,3 +121,19 @@ def test_pictures(digits, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == list(pictures.PARTS)
     assert "'non-local means'" in lines[2]
+
+
+def test_translation(tmp_path, capsys):
+    (tmp_path / "eng-fra").mkdir()
+    lines = [f"I see {a} {b}.\tJe vois {a} {b} {c}." for a in range(10) for b in range(10) for c in range(2)]
+    (tmp_path / "eng-fra" / "fra.txt").write_text("\n".join([*lines, "one " * 11 + "\tun"]) + "\n", encoding="utf-8")
+    pairs = translation.pairs_of(tmp_path)
+    assert len(pairs) == 200
+    train, held = translation.divided(pairs, 5, seed=0)
+    assert not {english for english, _ in train} & held.keys()
+    assert [len(french) for french in held.values()] == [2] * 5
+    assert len(train) == 190
+    translation.main(["--data-dir", str(tmp_path), "--quick"])
+    told = capsys.readouterr().out
+    assert "held-out sentences: 20" in told
+    assert "seconds of the beam of 1" in told
