@@ -3,9 +3,9 @@
     python -m experiments.known_factors [--quick] [--seeds 0 1]
 
 Pictures of arms and of a square, drawn from two or three numbers, and nets whose code has exactly two or three units. A
-net that is trained on all pictures at once folds its map: places far apart in the factors get the same code, and no
-step leads out of that. One that starts with the pictures around a single one, where the map is almost linear, and is
-given more of them as it learns, outwards along the graph of neighbours, unfolds them all. No factor is known to it.
+net that is trained on all pictures at once may fold its map: places far apart in the factors get the same code, and no
+step leads out of that. Beside it one that starts with the pictures around a single one, where the map is almost linear,
+and is given more of them as it learns, outwards along the graph of neighbours. No factor is known to it.
 
 Measured is how much of each factor a small net reads from the code, R2 on test pictures; angles as sine and cosine.
 """

@@ -104,8 +104,6 @@ def test_features(tmp_path, capsys):
 
 
 def test_pictures(digits, capsys):
-    for name in ("skimage", "pywt"):
-        pytest.importorskip(name, reason=f"{name}, whose filters are the opponents, is not installed")
     folder, random = digits.parent, np.random.default_rng(0)
     for name in ("kodak", "cifar10-small", "nuclei"):
         (folder / name).mkdir()
