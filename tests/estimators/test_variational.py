@@ -98,6 +98,15 @@ def test_a_folder_gives_the_same_model(model, tmp_path):
         VariationalAutoencoder.load(tmp_path / "plain")
 
 
+def test_the_page_shows_what_is_drawn(model, tmp_path):
+    model.report(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "Rows that were drawn" in page
+    assert "units of the code are in use" in page
+    VariationalAutoencoder(2, **SMALL).fit(Table.from_array(DIGITS)).report(tmp_path / "page.html")
+    assert "drawn 12" in (tmp_path / "page.html").read_text("utf-8")
+
+
 def test_rows_come_back_in_their_columns_and_types():
     table = read(pa.table({"age": np.arange(40.0), "kind": ["a", "b"] * 20}))
     model = VariationalAutoencoder(2, **SMALL).fit(table)

@@ -4,10 +4,11 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from layerwise.data import Numeric, Schema, Windows
-from layerwise.models import Detector, Imputer, PictureMap, Predictor, SequenceModel
+from layerwise.models import Detector, Imputer, PictureMap, Predictor, SequenceModel, Variational
 from layerwise.report import ReportData
 from layerwise.storage import SavedModel
 
@@ -15,6 +16,7 @@ __all__ = ["report_data"]
 
 # Of a column's scale: what is smaller is what float32 left of a zero.
 RESOLUTION = 1e-6
+DRAWN = 12
 
 
 def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
@@ -33,6 +35,10 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
         name: values for name, values in arrays.items() if name.startswith(("rows.", "pictures."))
     }
     shape = _picture_shape(saved.schema)
+    if isinstance(model, Variational):
+        examples["drawn"] = _drawn(model)
+        if shape is None:
+            examples["drawn.cells"] = _cells(saved.schema, examples["drawn"], None)
     if "rows.observed" in examples and shape is None:
         observed = examples["rows.observed"].astype(bool)
         examples["original"] = _cells(saved.schema, examples["rows.input"], observed)
@@ -56,6 +62,15 @@ def report_data(saved: SavedModel, *, title: str, source: str) -> ReportData:
         examples=examples,
         environment=saved.environment,
     )
+
+
+@torch.no_grad()
+def _drawn(model: Variational) -> NDArray[np.float32]:
+    """The features of rows from codes that are drawn."""
+    codes = torch.randn((DRAWN, model.code), generator=torch.Generator().manual_seed(0))
+    device = next(model.parameters()).device
+    found: NDArray[np.float32] = model.eval().decode(codes.to(device)).cpu().numpy()
+    return found
 
 
 def _anomalies(saved: SavedModel, arrays: dict[str, NDArray[Any]], shape: tuple[int, ...] | None) -> dict[str, Any]:

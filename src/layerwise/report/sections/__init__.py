@@ -7,6 +7,7 @@ from layerwise.report.sections.comparison import comparison
 from layerwise.report.sections.environment import environment
 from layerwise.report.sections.examples import examples
 from layerwise.report.sections.gaps import gaps
+from layerwise.report.sections.generation import generation
 from layerwise.report.sections.hardest import hardest
 from layerwise.report.sections.pictures import pictures
 from layerwise.report.sections.prediction import prediction
@@ -23,6 +24,7 @@ __all__ = [
     "environment",
     "examples",
     "gaps",
+    "generation",
     "hardest",
     "pictures",
     "prediction",
