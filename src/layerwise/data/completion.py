@@ -14,7 +14,7 @@ __all__ = ["completed"]
 def completed(table: Table, filled: Table) -> Table:
     """The table with its missing cells taken from another one; what is there stays as it is, to the last bit.
 
-    Where all numbers of a column are whole, those which fill it are rounded.
+    Where all numbers of a column are whole, those which fill it are rounded; where there are none, nothing is known.
 
     Arguments:
         table: with gaps.
@@ -24,8 +24,8 @@ def completed(table: Table, filled: Table) -> Table:
         InputError: for other columns or another number of rows.
 
     >>> gaps = Table.from_array(np.array([[1.0, np.nan]]))
-    >>> completed(gaps, Table.from_array(np.array([[8.0, 9.0]]))).to_array()
-    array([[1., 9.]])
+    >>> completed(gaps, Table.from_array(np.array([[8.0, 9.5]]))).to_array()
+    array([[1. , 9.5]])
     """
     if table.names != filled.names or len(table) != len(filled):
         raise InputError("a table is filled from one with the same columns and rows; these two differ.")
@@ -33,7 +33,7 @@ def completed(table: Table, filled: Table) -> Table:
         array = table.array
         if array.dtype.kind == "f" and np.isnan(array).any():
             missing, found = np.isnan(array), filled.to_array().reshape(array.shape)
-            whole = (missing | (array == np.round(array))).all(0)
+            whole = (missing | (array == np.round(array))).all(0) & ~missing.all(0)
             array = np.where(missing, np.where(whole, np.round(found), found).astype(array.dtype), array)
         return Table(table.names, array=array, named=table.named, shape=table.shape, origin=table.origin)
     ours, theirs = to_arrow(table), to_arrow(filled)
@@ -45,7 +45,8 @@ def _completed(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> pa.ChunkedArra
     if not ours.null_count:
         return ours
     kind = ours.type
-    if pa.types.is_floating(kind) and bool(pc.all(pc.equal(ours, pc.round(ours))).as_py()):
+    present = ours.null_count < len(ours)
+    if present and pa.types.is_floating(kind) and bool(pc.all(pc.equal(ours, pc.round(ours))).as_py()):
         return pc.coalesce(ours, pc.round(theirs.cast(kind)))
     if not pa.types.is_dictionary(kind):
         return pc.coalesce(ours, theirs.cast(kind, safe=False))
