@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import layerwise.estimators.autoencoder as autoencoder
 import layerwise.estimators.engine as engine
-import layerwise.estimators.transformer as transformer
 from layerwise import cli, commands, options
 from layerwise.training import checkpoint, phase_run
 from tests.faults.victims import in_child
@@ -49,7 +49,7 @@ def before(owner: object, name: str, when: int, numbers: tuple[int, ...]) -> Non
 # Moment -> the function at whose call the signal comes, and the largest number of the call.
 MOMENTS: dict[str, tuple[object, str, int]] = {
     "reading": (options, "read", 1),
-    "pre-training": (transformer, "prepare", 5),
+    "pre-training": (autoencoder, "prepare", 5),
     "training": (phase_run.PhaseRun, "_problem", 60),
     "validation": (phase_run.PhaseRun, "_validate", 12),
     "saving": (checkpoint, "seal", 9),

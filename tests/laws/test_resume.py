@@ -223,7 +223,16 @@ def test_fresh_starts_over(ended):
     wanted = go_on(None)
     model, history = MODELS["deep"](0), History()
     choice = Checkpoint(ended, fresh=True)
-    fit(model, ROWS, recipe(OPTIMIZERS["Adam"]), validation=VALIDATION, seed=3, history=history, checkpoint=choice)
+    fit(
+        model,
+        ROWS,
+        recipe(OPTIMIZERS["Adam"]),
+        validation=VALIDATION,
+        seed=3,
+        runtime=CPU,
+        history=history,
+        checkpoint=choice,
+    )
     assert all(torch.equal(value, wanted[0][name]) for name, value in model.state_dict().items())
     assert [row["event"] for row in history.rows].count("start") == 2
 

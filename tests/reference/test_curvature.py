@@ -70,11 +70,11 @@ class Function(nn.Module):
     def __init__(self, model: Autoencoder, objective: Objective, batch: Batch) -> None:
         super().__init__()
         self.model, self.objective, self.batch = model, objective, batch
-        for module in model.modules():
-            if isinstance(module, Stochastic):
-                module.noise_key = key(NOISE, 2)
 
     def forward(self, outputs: Tensor | None) -> Tensor:
+        for module in self.model.modules():
+            if isinstance(module, Stochastic):
+                module.noise_key = key(NOISE, 2)
         if outputs is None:
             run = self.model(self.batch.x)
             found = [run.code, run.reconstruction, *run.hidden, run.natural]
