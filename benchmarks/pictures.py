@@ -19,6 +19,7 @@ scikit-image comes with `pip install "layerwise[peers]"`.
 """
 
 import argparse
+import functools
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -66,8 +67,9 @@ class Size:
 FULL, QUICK = Size(), Size(40, 1)
 
 
+@functools.lru_cache(maxsize=1)
 def digits(folder: Path, size: Size) -> tuple[Table, Table]:
-    """MNIST."""
+    """MNIST; kept, as three parts want it."""
     table = read("mnist", data_dir=folder / "mnist")
     assert table.test is not None
     some = slice(size.rows)

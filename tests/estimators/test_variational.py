@@ -17,7 +17,7 @@ from layerwise.estimators import load
 from layerwise.models import identity
 from layerwise.penalties import squared_error
 
-SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 3, "random_state": 0}
+SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 2, "random_state": 0}
 IRIS = load_iris().data
 DIGITS = load_digits().images.astype(np.uint8)[:300]
 
@@ -48,7 +48,8 @@ def test_a_linear_one_finds_the_likelihood_of_probabilistic_pca():
         hidden_layer_sizes=(),
         layer=Layer(identity),
         scaling="none",
-        max_epochs=150,
+        max_epochs=60,
+        batch_size=32,
         learning_rate=0.03,
         validation_fraction=0.0,
         test_fraction=0.0,
@@ -77,7 +78,7 @@ def test_a_missing_cell_has_no_part_in_the_likelihood():
 
 
 def test_a_strong_divergence_gives_up_units_and_free_nats_keep_them():
-    longer = {**SMALL, "max_epochs": 200, "learning_rate": 0.02, "validation_fraction": 0.0}
+    longer = {**SMALL, "max_epochs": 60, "learning_rate": 0.06, "batch_size": 32, "validation_fraction": 0.0}
     strong = VariationalAutoencoder(4, beta=300.0, **longer).fit(IRIS)
     free = VariationalAutoencoder(4, beta=300.0, free_nats=0.5, **longer).fit(IRIS)
     assert strong.metrics_["evidence"]["active_units"] <= 2
