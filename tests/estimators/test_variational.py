@@ -17,7 +17,7 @@ from layerwise.estimators import load
 from layerwise.models import identity
 from layerwise.penalties import squared_error
 
-SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 2, "random_state": 0}
+SMALL = {"hidden_layer_sizes": (16,), "max_epochs": 3, "random_state": 0}
 IRIS = load_iris().data
 DIGITS = load_digits().images.astype(np.uint8)[:300]
 
