@@ -1,16 +1,19 @@
 """Where and how numbers are computed: device, precision and the sum over processes."""
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, final
+from typing import Literal, TypeVar, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from layerwise.errors import InputError
 
-__all__ = ["Precision", "Runtime"]
+__all__ = ["Precision", "Runtime", "doubled"]
+
+Module = TypeVar("Module", bound=nn.Module)
 
 Precision = Literal["auto", "float32", "bf16"]
 
@@ -99,3 +102,13 @@ class Runtime:
     def sum(self, vector: Tensor) -> Tensor:
         """The sum of `vector` over all processes: the one collective, and the identity in a single process."""
         return vector
+
+
+def doubled(module: Module) -> Module:
+    """A copy in float64, or in float32 on a device without it.
+
+    >>> next(doubled(nn.Linear(1, 1)).parameters()).dtype
+    torch.float64
+    """
+    device = next(module.parameters()).device
+    return copy.deepcopy(module).to(torch.float32 if device.type == "mps" else torch.float64)

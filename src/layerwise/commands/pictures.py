@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.data import Schema, Table, check_writable, write
-from layerwise.data.pictures import PICTURES, read_each, write_picture
+from layerwise.data.pictures import PICTURES, as_bytes, read_each, write_picture
 from layerwise.data.table import listing
 from layerwise.errors import InputError
 from layerwise.estimators import Segmenter, load
@@ -16,7 +16,6 @@ from layerwise.estimators.loading import PictureModel
 from layerwise.files import atomic_folder, check_file
 from layerwise.models import SegNet, UNet
 from layerwise.options import PICTURE_TASKS, DataOptions
-from layerwise.report.drawing import as_bytes
 from layerwise.training import Checkpoint, History, Recipe
 
 __all__ = ["apply", "fit_pictures", "judge_pictures", "plan_pictures"]

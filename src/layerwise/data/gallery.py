@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.data.pictures import PICTURES, pillow
+from layerwise.data.pictures import PICTURES, as_bytes, pillow
 from layerwise.errors import InputError
 from layerwise.files import atomic_file
 
@@ -55,7 +55,9 @@ def write_gallery(
         raise InputError(
             f"{path}: can show at most {MOST:,} pictures; got {len(pictures):,}. Name a folder, or a .npy file."
         )
-    ready = _as_bytes(pictures, *span)
+    ready = as_bytes(pictures, low=span[0], high=span[1])
+    if ready.ndim == 4 and ready.shape[3] == 1:
+        ready = ready[..., 0]
     animated = path.suffix.lower() == ANIMATION
     if not animated:
         ready = _side_by_side(ready, columns or math.ceil(math.sqrt(len(ready))))[None]
@@ -67,13 +69,6 @@ def write_gallery(
             frames[0].save(staging, format="GIF", save_all=True, append_images=rest, duration=MILLISECONDS, loop=0)
         else:
             frames[0].save(staging, format="PNG" if path.suffix.lower() == ".png" else "JPEG", quality=95)
-
-
-def _as_bytes(pictures: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
-    if pictures.ndim == 4 and pictures.shape[3] == 1:
-        pictures = pictures[..., 0]
-    shares = (np.nan_to_num(pictures.astype(np.float64), nan=low) - low) / ((high - low) or 1)
-    return np.rint(255 * shares.clip(0, 1)).astype(np.uint8)
 
 
 def _side_by_side(pictures: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:

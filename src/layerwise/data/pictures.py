@@ -17,7 +17,7 @@ from layerwise.data.table import Origin, Table
 from layerwise.errors import InputError
 from layerwise.files import atomic_file
 
-__all__ = ["PICTURES", "read_each", "read_pictures", "write_picture", "write_pictures"]
+__all__ = ["PICTURES", "as_bytes", "read_each", "read_pictures", "write_picture", "write_pictures"]
 
 PICTURES = {".png", ".jpg", ".jpeg"}
 # Pillow knows seventy formats, and looks at the content, not at the name.
@@ -98,6 +98,16 @@ def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
         image.fromarray(picture).save(staging, format="PNG" if path.suffix.lower() == ".png" else "JPEG", quality=95)
 
 
+def as_bytes(pictures: NDArray[Any], *, low: float = 0.0, high: float = 1.0) -> NDArray[np.uint8]:
+    """Brightness as bytes, `low` as 0 and `high` as 255; what is beyond is cut off, and what is missing black.
+
+    >>> as_bytes(np.array([-1.0, 0.0, 0.5, 1.0, 2.0, np.nan])).tolist()
+    [0, 0, 128, 255, 255, 0]
+    """
+    shares = (np.nan_to_num(pictures.astype(np.float64), nan=low) - low) / ((high - low) or 1)
+    return np.rint(255 * shares.clip(0, 1)).astype(np.uint8)
+
+
 def write_pictures(folder: Path, array: NDArray[Any]) -> None:
     """Write each picture, shape (rows, height, width[, channels]), as a PNG: 0000.png, 0001.png, ...
 
@@ -105,8 +115,7 @@ def write_pictures(folder: Path, array: NDArray[Any]) -> None:
     """
     image = pillow()
     if array.dtype != np.uint8:
-        low, high = float(np.nanmin(array)), float(np.nanmax(array))
-        array = np.rint((np.nan_to_num(array, nan=low) - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+        array = as_bytes(array, low=float(np.nanmin(array)), high=float(np.nanmax(array)))
     digits = max(4, len(str(len(array) - 1)))
     for i, picture in enumerate(array):
         flat = picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from layerwise.data import Batch, Rows, Source
 from layerwise.models import Autoencoder, Pass, PrincipalComponents
+from layerwise.runtime import doubled
 
 __all__ = ["Comparison", "compare", "passes"]
 
@@ -151,13 +152,18 @@ def compare(model: Autoencoder, rows: Rows, *, components: PrincipalComponents) 
     )
 
 
-def passes(model: Autoencoder, rows: Source) -> Iterator[tuple[Batch, Pass]]:
-    """Batches of rows with the model's pass over each, on the processor, in float32 and without a graph."""
-    device = next(model.parameters()).device
+def passes(model: Autoencoder, rows: Source, *, exact: bool = False) -> Iterator[tuple[Batch, Pass]]:
+    """Batches of rows with the model's pass over each, on the processor, in float32 and without a graph.
+
+    With `exact` in float64, where the device has it: in float32 the last digits go by the rows beside a row.
+    """
+    model = doubled(model) if exact else model
+    first = next(model.parameters())
     model.eval()
     for index in torch.arange(len(rows)).split(CHUNK):
         batch = rows.batch(index)
+        batch = batch._replace(x=batch.x.to(first.dtype))
         with torch.no_grad():
-            run = model(batch.x.to(device))
+            run = model(batch.x.to(first.device))
         hidden, energies = (tuple(z.cpu() for z in several) for several in (run.hidden, run.energies))
         yield batch, Pass(batch.x, run.code.cpu(), run.reconstruction.cpu(), hidden, run.natural.cpu(), energies)

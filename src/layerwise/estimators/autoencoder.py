@@ -275,7 +275,7 @@ class AutoencoderTransformer(RowsTransformer, ABC):
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Minus the squared error of each row: sum over its observed features, scaled units; higher is better."""
         errors = []
-        for batch, run in passes(self.model_, self._rows(X)):
+        for batch, run in passes(self.model_, self._rows(X), exact=True):
             squares = (run.reconstruction - batch.x).double().square()
             errors.append((squares if batch.observed is None else squares * batch.observed).sum(1))
         return -torch.cat(errors).numpy()

@@ -1,6 +1,5 @@
 """From encoded rows to a detector: the usual rows, autoencoders of them, and what is usual for each."""
 
-import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from layerwise.data import Batch, Rows, Schema
 from layerwise.estimators.cross_validation import Run
 from layerwise.models import Dense, Detector, Judge, PrincipalComponents, Strangeness
 from layerwise.randomness import generator
+from layerwise.runtime import doubled
 from layerwise.training import Recipe, fit
 
 __all__ = [
@@ -301,10 +301,9 @@ def strangeness(detector: Detector, rows: Rows) -> NDArray[np.float64]:
 
     In float64, where the device has it: in float32 the last digit of a score goes by the rows beside it.
     """
-    device = next(detector.parameters()).device
-    precision = torch.float32 if device.type == "mps" else torch.float64
-    exact = copy.deepcopy(detector).to(precision)
-    found = [exact(batch.x.to(precision), batch.observed).cpu() for batch in _batches(rows, device)]
+    exact = doubled(detector)
+    first = next(exact.parameters())
+    found = [exact(batch.x.to(first.dtype), batch.observed).cpu() for batch in _batches(rows, first.device)]
     return torch.cat(found).double().numpy() if found else np.zeros(0)
 
 

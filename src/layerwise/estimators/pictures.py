@@ -14,6 +14,7 @@ from torch import Tensor
 
 from layerwise.corruptions import Corruption
 from layerwise.data import Patches, Pixels, Schema, Table
+from layerwise.data.pictures import as_bytes
 from layerwise.errors import InputError, ModelFileError
 from layerwise.estimators.arguments import check_arguments, named
 from layerwise.estimators.base import SavedEstimator
@@ -22,7 +23,6 @@ from layerwise.models import SegNet, UNet
 from layerwise.penalties import Fidelity
 from layerwise.recipes import Setting, restoration
 from layerwise.report import write_report
-from layerwise.report.drawing import as_bytes
 from layerwise.runtime import Runtime
 from layerwise.storage import SavedModel, environment, load_model
 from layerwise.training import Checkpoint, History, Objective, Phase, Recipe, describe, fit

@@ -131,7 +131,7 @@ class RestrictedBoltzmannMachine(Autoencoder):
 
     def down(self, code: Float[Tensor, "batch code"]) -> Float[Tensor, "batch features"]:
         """The linear values of the visible units."""
-        return functional.linear(code, self.weight.T, self.visible_bias)
+        return torch.addmm(self.visible_bias, code, self.weight)
 
     def free_energy(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, " batch"]:
         """F of each row, without the constants that depend on the number of units alone."""

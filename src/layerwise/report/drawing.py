@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-__all__ = ["CATEGORIES", "COLORS", "INK", "QUIET", "as_bytes", "bare", "log_worthy", "numbers", "png", "svg"]
+__all__ = ["CATEGORIES", "COLORS", "INK", "QUIET", "bare", "log_worthy", "numbers", "png", "svg"]
 
 # Okabe & Ito's blue and orange with grey: told apart by every kind of colour vision, in print by lightness.
 COLORS = {"autoencoder": "#0072b2", "pca": "#e69f00", "mean": "#8a919c"}
@@ -78,15 +78,6 @@ def svg(paint: Callable[["Figure"], None], height: float) -> str:
         figure.savefig(buffer, format="svg", dpi=200, metadata=cast(Any, metadata))
     text = buffer.getvalue()
     return _uri("image/svg+xml", text[text.index(b"<svg") :])
-
-
-def as_bytes(picture: NDArray[Any]) -> NDArray[np.uint8]:
-    """A picture from 0 to 1 as bytes; what is beyond is cut off.
-
-    >>> as_bytes(np.array([-1.0, 0.0, 0.5, 1.0, 2.0])).tolist()
-    [0, 0, 128, 255, 255]
-    """
-    return np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
 
 
 def png(pixels: NDArray[np.uint8]) -> str:

@@ -35,7 +35,9 @@ class TensorRows:
 
     def batch(self, index: Tensor) -> Batch:
         """The rows of the given numbers."""
-        return Batch(self.x[index], None if self.observed is None else self.observed[index])
+        # Several times as fast as indexing on a processor.
+        observed = None if self.observed is None else self.observed.index_select(0, index)
+        return Batch(self.x.index_select(0, index), observed)
 
 
 @final

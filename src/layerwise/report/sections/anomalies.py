@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from layerwise.data.pictures import as_bytes
 from layerwise.report.blocks import (
     Block,
     Card,
@@ -21,7 +22,7 @@ from layerwise.report.blocks import (
     Tiles,
 )
 from layerwise.report.data import ReportData
-from layerwise.report.drawing import COLORS, QUIET, as_bytes, bare, numbers, png, svg
+from layerwise.report.drawing import COLORS, QUIET, bare, numbers, png, svg
 from layerwise.report.words import as_float, count, number, percent, plural, shorten
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.data.pictures import as_bytes
 from layerwise.report.blocks import Block, Card, Cards, Cell, Example, Picture, Pictures, Section, Table, Text
 from layerwise.report.data import ReportData
-from layerwise.report.drawing import as_bytes, png
+from layerwise.report.drawing import png
 from layerwise.report.words import clean, number, shorten
 
 __all__ = ["examples"]

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from layerwise.data.pictures import as_bytes
 from layerwise.report.blocks import Block, Cell, Example, Picture, Pictures, Section, Table, Text, Tile, Tiles
 from layerwise.report.data import ReportData
-from layerwise.report.drawing import as_bytes, png
+from layerwise.report.drawing import png
 from layerwise.report.words import count, number, shorten
 
 __all__ = ["generation"]
