@@ -79,6 +79,7 @@ class Numeric:
         shift: the mean after squashing; 0 where no cell was an outlier.
         spread: the standard deviation after squashing; 1 where no cell was an outlier.
         scaling: "none" leaves the numbers as they are, outliers too.
+        whole: numbers of a type with fractions are rounded on the way back.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -90,6 +91,7 @@ class Numeric:
     shift: float = 0.0
     spread: float = 1.0
     scaling: Literal["standard", "minmax", "none"] = "standard"
+    whole: bool = False
     kind: Literal["numeric"] = "numeric"
 
     def __post_init__(self) -> None:
@@ -129,7 +131,12 @@ class Numeric:
         """The feature, shape (rows, 1), as cells of the source's type."""
         z = x[:, 0] * self.spread + self.shift
         z = z if self.scaling == "none" else unsquashed(z)
-        return Raw(self.name, restored(z * self.scale + self.center, self.dtype, origin=self.origin), dtype=self.dtype)
+        found = z * self.scale + self.center
+        return Raw(
+            self.name,
+            restored(np.rint(found) if self.whole else found, self.dtype, origin=self.origin),
+            dtype=self.dtype,
+        )
 
 
 @final

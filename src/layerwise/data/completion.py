@@ -14,8 +14,6 @@ __all__ = ["completed"]
 def completed(table: Table, filled: Table) -> Table:
     """The table with its missing cells taken from another one; what is there stays as it is, to the last bit.
 
-    Where all numbers of a column are whole, those which fill it are rounded; where there are none, nothing is known.
-
     Arguments:
         table: with gaps.
         filled: the same columns and as many rows.
@@ -33,8 +31,7 @@ def completed(table: Table, filled: Table) -> Table:
         array = table.array
         if array.dtype.kind == "f" and np.isnan(array).any():
             missing, found = np.isnan(array), filled.to_array().reshape(array.shape)
-            whole = (missing | (array == np.round(array))).all(0) & ~missing.all(0)
-            array = np.where(missing, np.where(whole, np.round(found), found).astype(array.dtype), array)
+            array = np.where(missing, found.astype(array.dtype), array)
         return Table(table.names, array=array, named=table.named, shape=table.shape, origin=table.origin)
     ours, theirs = to_arrow(table), to_arrow(filled)
     columns = [_completed(a, b) for a, b in zip(ours.columns, theirs.columns, strict=True)]
@@ -45,9 +42,6 @@ def _completed(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> pa.ChunkedArra
     if not ours.null_count:
         return ours
     kind = ours.type
-    present = ours.null_count < len(ours)
-    if present and pa.types.is_floating(kind) and bool(pc.all(pc.equal(ours, pc.round(ours))).as_py()):
-        return pc.coalesce(ours, pc.round(theirs.cast(kind)))
     if not pa.types.is_dictionary(kind):
         return pc.coalesce(ours, theirs.cast(kind, safe=False))
     texts = pc.coalesce(ours.cast(kind.value_type), theirs.cast(kind.value_type))

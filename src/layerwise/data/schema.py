@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.data.columns import Column, Constant, Pixels, Text
+from layerwise.data.columns import Column, Constant, Numeric, Pixels, Text
 from layerwise.data.encoding import Cells, encoded, encoded_pixels, refuse_unbounded
 from layerwise.data.fitting import Scaling, check_scaling, fit_column, fit_pixels, is_picture
 from layerwise.data.repairs import Repairs, repairs_of
@@ -167,6 +167,19 @@ class Schema:
         findings.tell()
         return Rows(encoded(cells, repairs), self.n_features, labels=table.labels, index=index, fill=fill)
 
+    def rounded(self, table: Table) -> "Schema":
+        """The schema by which columns decode to whole numbers, where the known cells of a table are all whole.
+
+        >>> table = Table.from_array(np.array([[1.0, 0.5], [3.0, 1.0]]))
+        >>> Schema.fit(table).rounded(table).decode(np.array([[0.1, 0.1]])).to_array().round(3)
+        array([[2.   , 0.775]])
+        """
+        columns = tuple(
+            replace(column, whole=True) if isinstance(column, Numeric) and _whole(table.column(place)) else column
+            for place, column in enumerate(self.columns)
+        )
+        return replace(self, columns=columns)
+
     def decode(self, x: NDArray[Any]) -> Table:
         """Network units back to the source's: names, types and units restored, categories by their name.
 
@@ -284,3 +297,11 @@ def _with_means(schema: Schema, table: Table) -> Schema:
         sums += np.where(seen, x.numpy().astype(np.float64), 0.0).sum(0)
         counts += seen.sum(0)
     return replace(schema, means=tuple((sums / np.maximum(counts, 1)).tolist()))
+
+
+def _whole(raw: Raw) -> bool:
+    """Whether numbers of a type with fractions have none."""
+    if raw.levels is not None or raw.values.dtype.kind != "f":
+        return False
+    present = raw.values[raw.present()]
+    return bool((present == np.rint(present)).all())

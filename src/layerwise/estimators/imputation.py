@@ -11,6 +11,7 @@ from torch import Tensor
 from layerwise.data import Batch
 from layerwise.estimators.cross_validation import Run
 from layerwise.models import FactorModel, Imputer, Predictor, PrincipalComponents
+from layerwise.models.imputer import regressed
 from layerwise.randomness import generator
 from layerwise.training import Recipe, TensorRows, fit
 
@@ -19,7 +20,7 @@ __all__ = ["Found", "Hiding", "Masked", "copies_of", "fit_factors", "found_cells
 CHUNK = 512
 NARROW = 128
 FACTORS = 64
-EM_ROWS = 10_000
+EM_ROWS, EM_DRAWS = 10_000, 2_000
 ROUNDS, TOLERANCE = 40, 1e-3
 NOISE = 1e-3
 COPIES, MASKED_ROWS = 20, 100_000
@@ -72,7 +73,7 @@ class Masked:
         self.x, self.observed = x, observed
         self.hidden = torch.cat([hide(observed, number) for number in range(copies)])
         pieces = torch.arange(len(self.hidden)).split(CHUNK)
-        self.filled = torch.cat([linear(self.x[index % len(x)], self.seen(index)) for index in pieces])
+        self.filled = torch.cat([linear.nearly(self.x[index % len(x)], self.seen(index)) for index in pieces])
 
     def __len__(self) -> int:
         return len(self.hidden)
@@ -128,8 +129,9 @@ def fit_factors(x: Tensor, observed: Tensor) -> FactorModel:
     """The factor model of rows with missing cells.
 
     Up to 128 features: the normal distribution that makes the known cells most likely, by expectation and maximization
-    (Little & Rubin 2019, section 11.2.1), with correlations shrunk as if half a row for each feature had none. Beyond,
-    64 principal components of rows that are filled by them, again and again.
+    (Little & Rubin 2019, section 11.2.1), with correlations shrunk as if half a row for each feature had none. What the
+    missing cells leave open is expected over draws (Wei & Tanner 1990), the same ones in each round. Beyond, 64
+    principal components of rows that are filled by them, again and again.
 
     Arguments:
         x: rows; at most 10,000 of them are used.
@@ -175,36 +177,37 @@ def _maximized(x: Tensor, observed: Tensor) -> _Moments:
     now = _Moments(mean, torch.diag(variance + NOISE))
     rows, features = x.shape
     kept = rows / (rows + features / 2)
+    draws = math.ceil(EM_DRAWS / rows)
+    normal = torch.randn(draws, rows, features, generator=generator(0, -8), dtype=x.dtype)
     for _ in range(ROUNDS):
         first, second = torch.zeros_like(mean), torch.zeros_like(now.covariance)
-        for part, seen in zip(x.split(CHUNK), observed.split(CHUNK), strict=True):
-            filled, left = _expected(part, seen, now)
-            first += filled.sum(0)
-            away = filled - now.mean
-            second += away.T @ away + left
-        moved = first / rows - now.mean
+        for index in torch.arange(rows).split(CHUNK):
+            away, left = _expected(x[index], observed[index], now, normal=normal[:, index])
+            first += away.sum(0)
+            second += away.T @ away + left.T @ left / draws
+        moved = first / rows
         found = second / rows - torch.outer(moved, moved)
         diagonal = torch.diag(found.diagonal())
         covariance = diagonal + kept * (found - diagonal) + NOISE * torch.eye(features, dtype=x.dtype)
         change = float((covariance - now.covariance).abs().max())
-        now = _Moments(first / rows, covariance)
+        now = _Moments(now.mean + moved, covariance)
         if change < TOLERANCE:
             break
     return now
 
 
-def _expected(x: Tensor, observed: Tensor, now: _Moments) -> tuple[Tensor, Tensor]:
-    """The rows with their missing cells as expected, and the sum of the covariances of these."""
-    known = observed.to(x.dtype)
-    # Rows and columns of missing cells become those of the unit matrix, so that all systems are of one size.
-    within = now.covariance * known.unsqueeze(1) * known.unsqueeze(2) + torch.diag_embed(1 - known)
-    across = now.covariance * known.unsqueeze(1)
-    weights = torch.linalg.solve(within, across.mT).mT
-    away = ((x - now.mean) * known).unsqueeze(2)
-    filled = torch.where(observed, x, now.mean + (weights @ away).squeeze(2))
-    missing = 1 - known
-    left = (now.covariance - weights @ across.mT) * missing.unsqueeze(1) * missing.unsqueeze(2)
-    return filled, left.sum(0)
+def _expected(x: Tensor, observed: Tensor, now: _Moments, *, normal: Tensor) -> tuple[Tensor, Tensor]:
+    """How far the rows with their missing cells as expected are from the mean, and draws of what these leave open.
+
+    Of a row drawn whole, what its known cells do not tell is a draw of what is left open by them, whatever they are
+    (Matheron's rule; Journel & Huijbregts 1978, section VII.A).
+    """
+    drawn = (normal @ torch.linalg.cholesky(now.covariance).T).flatten(0, 1)
+    both = torch.cat([x - now.mean, drawn])
+    known = observed.repeat(1 + len(normal), 1)
+    rest = torch.where(known, 0.0, both - regressed(both, known, covariance=now.covariance))
+    away = torch.where(observed, both[: len(x)], both[: len(x)] - rest[: len(x)])
+    return away, rest[len(x) :]
 
 
 def copies_of(rows: int) -> int:

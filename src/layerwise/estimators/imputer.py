@@ -121,7 +121,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         """
         check_arguments(self.get_params(deep=False))
         table, seed = self._table(X, reset=True), self._seed()
-        schema, told = Schema.fit(table, scaling=self.scaling), set[str]()
+        schema, told = self._schema(table), set[str]()
         rows = schema.encode(table, told=told)
         chosen = torch.randperm(len(rows), generator=generator(seed, -2))[:MOST_ROWS].sort().values
         x, observed = _whole(rows.take(chosen))
@@ -142,6 +142,8 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
 
     def transform(self, X: Any) -> Any:
         """The rows without gaps: in each missing cell what is to be expected, or the most likely category.
+
+        Columns of which `fit` saw whole numbers alone are filled with whole ones.
 
         Returns:
             An array for an array, a frame of the same library for a frame. A column that had no value at all in `fit`
@@ -195,7 +197,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         """What `fit` would make of these rows: the schema, the untrained network and its phases."""
         check_arguments(self.get_params(deep=False))
         table, seed = self._table(X, reset=True), self._seed()
-        schema = Schema.fit(table, scaling=self.scaling)
+        schema = self._schema(table)
         model = self._network(len(table), seed, 2 * schema.n_features, schema.n_features)
         return schema, model, self._recipe(len(table) * copies_of(len(table)))
 
@@ -239,6 +241,9 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+    def _schema(self, table: Table) -> Schema:
+        return Schema.fit(table, scaling=self.scaling).rounded(table)
 
     def _network(self, rows: int, seed: int, inputs: int, outputs: int) -> Predictor:
         layer = self.layer or Layer(dropout=DROPOUT if rows < FEW_ROWS else 0.0)

@@ -325,7 +325,8 @@ def multiple_of(column: Column) -> float:
     kind = storage(column.dtype)
     if kind.kind in "mM":
         return TICKS.get(np.datetime_data(kind)[0], 0.0)
-    return 0.0 if kind.kind == "f" else 1.0
+    whole = kind.kind != "f" or (isinstance(column, Numeric) and column.whole)
+    return 1.0 if whole else 0.0
 
 
 def _ends(column: Numeric) -> tuple[float, float]:

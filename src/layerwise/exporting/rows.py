@@ -82,7 +82,7 @@ class Completing(Graph):
         )
 
     def trials(self) -> Iterator[Trial]:
-        """Beside `complete` of all rows at once, whose columns have fractions: it rounds where a column has none."""
+        """Beside `complete`."""
         return row_trials(self.schema, self._expected)
 
     def about(self) -> dict[str, object]:

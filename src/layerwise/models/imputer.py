@@ -10,7 +10,10 @@ from layerwise.errors import InputError
 from layerwise.models.config import ImputerConfig
 from layerwise.models.predictor import Predictor
 
-__all__ = ["Equations", "FactorModel", "Imputer", "Posterior"]
+__all__ = ["Equations", "FactorModel", "Imputer", "Posterior", "regressed"]
+
+# The largest residual of a row's equations, as a share of their right-hand side.
+RESIDUAL, TINY = 1e-4, 1e-30
 
 
 class Posterior(NamedTuple):
@@ -69,7 +72,18 @@ class FactorModel(nn.Module):
         self, x: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]
     ) -> Float[Tensor, "batch features"]:
         """The rows with what is to be expected in their unknown cells."""
-        return torch.where(observed, x, self.decode(self.posterior(x, observed).mean))
+        precision, weighted = self.equations(x, observed)
+        factors = torch.cholesky_solve(weighted, torch.linalg.cholesky(precision)).squeeze(2)
+        return torch.where(observed, x, self.decode(factors))
+
+    def nearly(
+        self, x: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch features"]:
+        """What `forward` gives, to the fourth digit, in a fraction of the time where there are as many factors."""
+        if self.loadings.shape[1] < len(self.mean):
+            return self(x, observed)
+        covariance = self.loadings @ self.loadings.T + torch.diag(self.noise)
+        return torch.where(observed, x, self.mean + regressed(x - self.mean, observed, covariance=covariance))
 
     def posterior(self, x: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]) -> Posterior:
         """The factors of each row."""
@@ -188,3 +202,38 @@ class Imputer(nn.Module):
             InputError: for an unknown activation or impossible widths.
         """
         return cls(config.factors, Predictor.from_config(config.net))
+
+
+def regressed(
+    x: Float[Tensor, "batch features"],
+    observed: Bool[Tensor, "batch features"],
+    *,
+    covariance: Float[Tensor, "features features"],
+) -> Float[Tensor, "batch features"]:
+    r"""The expectation of each row given its known cells, of a normal distribution with mean 0.
+
+    .. math:: E[x | x_o] = \Sigma_{\cdot o} a, \qquad \Sigma_{oo} a = x_o
+
+    By conjugate gradients for all rows at once, whose products are one matrix product a step: rows miss different
+    cells, so that no two of them share a factorization.
+
+    Source: Hestenes & Stiefel 1952, "Methods of conjugate gradients for solving linear systems".
+
+    >>> x, observed = torch.tensor([[2.0, 0.0]]), torch.tensor([[True, False]])
+    >>> regressed(x, observed, covariance=torch.tensor([[2.0, 1.0], [1.0, 2.0]]))
+    tensor([[2., 1.]])
+    """
+    known = observed.to(x.dtype)
+    residual = x * known
+    solution, direction = torch.zeros_like(residual), residual
+    size = residual.square().sum(1, keepdim=True)
+    goal = RESIDUAL**2 * size
+    for _ in range(2 * x.shape[1]):
+        if bool((size <= goal).all()):
+            break
+        image = (direction @ covariance) * known
+        length = size / (direction * image).sum(1, keepdim=True).clamp(min=TINY)
+        solution, residual = solution + length * direction, residual - length * image
+        size, old = residual.square().sum(1, keepdim=True), size
+        direction = residual + (size / old.clamp(min=TINY)) * direction
+    return solution @ covariance
