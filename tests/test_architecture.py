@@ -57,11 +57,12 @@ ARROWS: dict[str, set[str]] = {
     "report": PARTS | {"training", "recipes", "diagnostics", "storage"},
     "estimators": PARTS | {"training", "recipes", "diagnostics", "storage", "report"},
     "options": PARTS | {"training", "recipes", "estimators"},
+    "tuning": PARTS | {"training", "recipes", "estimators"},
     "exporting": BOTTOM | {"data", "models", "estimators"},
     "commands": PARTS
-    | {"training", "recipes", "diagnostics", "storage", "report", "estimators", "exporting", "options"},
+    | {"training", "recipes", "diagnostics", "storage", "report", "estimators", "exporting", "options", "tuning"},
     # The command line starts fast: all that is heavy is behind `commands`, imported by the verb that runs.
-    "cli": {"errors", "terminal", "commands", "options"},
+    "cli": {"errors", "terminal", "commands", "options", "tuning"},
     "__main__": {"cli"},
 }
 

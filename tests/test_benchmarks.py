@@ -9,7 +9,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import anomalies, features, gaps, generation, mnist, pictures, safety, startup, tables, translation
+from benchmarks import (
+    anomalies,
+    features,
+    gaps,
+    generation,
+    mnist,
+    pictures,
+    rates,
+    safety,
+    search,
+    startup,
+    tables,
+    translation,
+)
 
 pytestmark = pytest.mark.usefixtures("results_are_left_alone")
 
@@ -135,3 +148,17 @@ def test_translation(tmp_path, capsys):
     told = capsys.readouterr().out
     assert "held-out sentences: 20" in told
     assert "seconds of the beam of 1" in told
+
+
+def test_rates(tmp_path, capsys):
+    (tmp_path / "adbench").mkdir()
+    np.savez(tmp_path / "adbench" / "29_Pima.npz", X=np.zeros((2, 2)))
+    rates.main(["--data-dir", str(tmp_path), "--quick"])
+    assert capsys.readouterr().out.splitlines()[-1].startswith("within a factor 3 on")
+
+
+def test_search(sets, capsys):
+    search.main(["--data-dir", str(sets), "--quick"])
+    line, summary = capsys.readouterr().out.splitlines()
+    assert line.startswith("1_wine")
+    assert summary.startswith("the found recipe is better on")

@@ -36,7 +36,7 @@ from layerwise.models import (
     sigmoid,
 )
 from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
-from layerwise.recipes import RECIPES, recipe_arguments
+from layerwise.recipes import RECIPES, RecipeFile, read_recipe, recipe_arguments
 from layerwise.training import Checkpoint, Recipe
 
 __all__ = [
@@ -48,9 +48,12 @@ __all__ = [
     "checkpoint_settings",
     "label_of",
     "noise_of",
+    "recipe_file",
     "recipe_name",
     "recipe_settings",
     "row_numbers",
+    "seconds_of",
+    "widths_of",
 ]
 
 Estimator = RowsModel
@@ -110,6 +113,7 @@ class FitOptions:
     device: str = "auto"
     precision: str = "auto"
     recipe: Callable[..., Recipe] = RECIPES["default"]
+    found: RecipeFile | None = None
     checkpoint: Checkpoint | None = None
     codes: Path | None = None
     report: Path | None = None
@@ -141,6 +145,9 @@ class FitOptions:
             "random_state": self.seed,
             "verbose": int(self.progress),
         }
+        if self.found is not None:
+            self._refuse({"--recipe-file": self.task != "reconstruct", "--fidelity": self.fidelity != "auto"})
+            return DeepAutoencoder(**self.found.options, **common)
         if self.task == "reconstruct":
             return DeepAutoencoder(
                 self.code,
@@ -224,15 +231,7 @@ class FitOptions:
 
     def _widths(self) -> tuple[int, ...]:
         """The widths that were asked for; none where they are left to the estimator."""
-        if self.hidden == "auto":
-            return ()
-        parts = [part for part in self.hidden.split(",") if part.strip()]
-        if not parts or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-            raise InputError(
-                "--hidden must be whole numbers like 1000,500,250, or to reconstruct pictures residual or "
-                f"convolutional; got {self.hidden!r}."
-            )
-        return tuple(int(part) for part in parts)
+        return widths_of(self.hidden)
 
     def _fidelity(self) -> Fidelity | Callable[[Schema], Fidelity] | None:
         known: dict[str, Fidelity | Callable[[Schema], Fidelity] | None] = {
@@ -244,6 +243,26 @@ class FitOptions:
         if self.fidelity not in known:
             raise InputError(f"--fidelity must be one of {', '.join(known)}; got {self.fidelity!r}.")
         return known[self.fidelity]
+
+
+def widths_of(text: str) -> tuple[int, ...]:
+    """The widths of layers; none for "auto".
+
+    Raises:
+        InputError: for anything but whole numbers from 1 on.
+
+    >>> widths_of("64,32")
+    (64, 32)
+    """
+    if text == "auto":
+        return ()
+    parts = [part for part in text.split(",") if part.strip()]
+    if not parts or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise InputError(
+            "--hidden must be whole numbers like 1000,500,250, or to reconstruct pictures residual or "
+            f"convolutional; got {text!r}."
+        )
+    return tuple(int(part) for part in parts)
 
 
 def noise_of(text: str) -> Varied:
@@ -359,13 +378,41 @@ def checkpoint_settings(folder: Path | None, every: str, every_steps: int | None
     """
     if folder is None:
         return None
+    return Checkpoint(folder, seconds_of(every, "--every"), every_steps, fresh)
+
+
+def seconds_of(text: str, option: str) -> float:
+    """A time in seconds.
+
+    Raises:
+        InputError: for anything but a number, perhaps with a unit.
+
+    >>> seconds_of("1.5h", "--every")
+    5400.0
+    """
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    unit = units.get(every[-1:].lower())
+    unit = units.get(text[-1:].lower())
     try:
-        seconds = float(every if unit is None else every[:-1]) * (unit or 1.0)
+        return float(text if unit is None else text[:-1]) * (unit or 1.0)
     except ValueError as error:
-        raise InputError(f"--every must be a time like 60s, 5m or 1h; got {every!r}.") from error
-    return Checkpoint(folder, seconds, every_steps, fresh)
+        raise InputError(f"{option} must be a time like 60s, 5m or 1h; got {text!r}.") from error
+
+
+def recipe_file(path: Path | None, given: Mapping[str, bool]) -> RecipeFile | None:
+    """The recipe of a file, beside which nothing may be given that it says itself.
+
+    Arguments:
+        path: the file, or None.
+        given: option -> whether it is used.
+
+    Raises:
+        InputError: names the option, or what is wrong with the file.
+    """
+    if path is None:
+        return None
+    for name in (name for name, there in given.items() if there):
+        raise InputError(f"--recipe-file {path} says what {name} would; leave one of them out.")
+    return read_recipe(path)
 
 
 def _number(text: str) -> Any:

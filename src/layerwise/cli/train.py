@@ -59,6 +59,9 @@ def fit(
     member: Member = None,
     data_dir: DataDir = None,
     recipe: Annotated[str, typer.Option(help="How to train, like hinton2006; auto goes by the task.")] = "auto",
+    recipe_path: Annotated[
+        Path | None, typer.Option("--recipe-file", help="A recipe that search wrote; it has the code and the layers.")
+    ] = None,
     max_epochs: Annotated[
         int | None, typer.Option("--epochs", "--max-epochs", min=1, help="By default chosen by the rows.")
     ] = None,
@@ -86,8 +89,19 @@ def fit(
 ) -> None:
     """Train a deep autoencoder on DATA and compare it with PCA on rows it has not seen."""
     from layerwise import commands
-    from layerwise.options import DataOptions, FitOptions, checkpoint_settings, label_of, recipe_name, recipe_settings
+    from layerwise.options import (
+        DataOptions,
+        FitOptions,
+        checkpoint_settings,
+        label_of,
+        recipe_file,
+        recipe_name,
+        recipe_settings,
+    )
 
+    numbers = {"epochs": max_epochs, "batch_size": batch_size}
+    said = {"--recipe": recipe != "auto", "--code": code is not None, "--hidden": hidden != "auto"}
+    said |= {"--set": bool(settings), "--config": config is not None, "--epochs": max_epochs is not None}
     options = FitOptions(
         source=DataOptions(data, data_dir, label_of(task, target, label), names(drop), member),
         task=task,
@@ -103,9 +117,8 @@ def fit(
         seed=seed,
         device=device,
         precision=precision,
-        recipe=recipe_settings(
-            recipe_name(recipe, task), settings or [], config, {"epochs": max_epochs, "batch_size": batch_size}
-        ),
+        recipe=recipe_settings(recipe_name(recipe, task), settings or [], config, numbers),
+        found=recipe_file(recipe_path, {**said, "--batch-size": batch_size is not None}),
         checkpoint=checkpoint_settings(checkpoint, every, every_steps, fresh),
         codes=codes,
         report=report,

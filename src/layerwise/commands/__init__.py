@@ -3,6 +3,7 @@
 from layerwise.commands.export import export
 from layerwise.commands.generation import interpolate, sample
 from layerwise.commands.pictures import apply
+from layerwise.commands.search import search, verdicts
 from layerwise.commands.text import translate
 from layerwise.commands.train import FitResult, dry_run, fit, phases
 from layerwise.commands.use import impute, predict, reconstruct, score, transform
@@ -28,7 +29,9 @@ __all__ = [
     "report",
     "sample",
     "score",
+    "search",
     "summary",
     "transform",
     "translate",
+    "verdicts",
 ]

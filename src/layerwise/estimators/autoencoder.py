@@ -29,7 +29,19 @@ from layerwise.recipes import Setting
 from layerwise.report import write_report
 from layerwise.runtime import Runtime
 from layerwise.storage import SavedModel, environment, plain
-from layerwise.training import Checkpoint, Constant, History, Phase, Recipe, check, describe, fit
+from layerwise.training import (
+    RATES,
+    Checkpoint,
+    Constant,
+    History,
+    Phase,
+    RangeTest,
+    Recipe,
+    check,
+    describe,
+    fit,
+    range_test,
+)
 
 __all__ = ["AutoencoderTransformer"]
 
@@ -292,16 +304,26 @@ class AutoencoderTransformer(RowsTransformer, ABC):
 
     def plan(self, X: Any) -> tuple[Schema, Network, Recipe]:
         """What `fit` would make of these rows: the schema, the untrained model and the phases."""
-        check_arguments(self.get_params(deep=False))
-        table, seed = self._table(X, reset=True), self._seed()
-        split, _ = self._split(table, seed=seed)
-        schema = schema_of(table, split, scaling=self.scaling)
-        rows = schema.encode(table, told=set()).take(split.train)
-        self._measure(schema, rows)
+        schema, rows, seed = self._training(X)
         recipe = self._recipe(schema, len(rows))
         model = self._plan().model(schema, rows=len(rows), seed=seed)
         check(model, rows, recipe=recipe, runtime=Runtime(self.device, self.precision))
         return schema, model, recipe
+
+    def range_test(self, X: Any, *, rates: Sequence[float] = RATES) -> RangeTest:
+        """Which learning rate gets furthest in the first mini-batches, on the rows by which `fit` would train.
+
+        Arguments:
+            X: as in `fit`.
+            rates: from the smallest to the largest.
+
+        Raises:
+            InputError: as `layerwise.training.range_test`, for the first phase of the recipe.
+        """
+        schema, rows, seed = self._training(X)
+        model, runtime = self._fresh(schema, rows, seed=seed), Runtime(self.device, self.precision)
+        phase = self._recipe(schema, len(rows))[0]
+        return range_test(model, rows, phase, rates=rates, seed=seed, runtime=runtime)
 
     def report(self, path: str | os.PathLike[str], X: Any = None, *, title: str = "Autoencoder") -> None:
         """Write one self-contained HTML page that shows how good the model is.
@@ -350,6 +372,16 @@ class AutoencoderTransformer(RowsTransformer, ABC):
         self.environment_ = environment()
         self.ignored_: tuple[str, ...] = ()
         self.partial_fits_ = 0
+
+    def _training(self, X: Any) -> tuple[Schema, Rows, int]:
+        """The schema and the training rows that `fit` would have, and its seed."""
+        check_arguments(self.get_params(deep=False))
+        table, seed = self._table(X, reset=True), self._seed()
+        split, _ = self._split(table, seed=seed)
+        schema = schema_of(table, split, scaling=self.scaling)
+        rows = schema.encode(table, told=set()).take(split.train)
+        self._measure(schema, rows)
+        return schema, rows, seed
 
     def _fresh(self, schema: Schema, rows: Rows, *, seed: int) -> Network:
         model = self._plan().model(schema, rows=len(rows), seed=seed)

@@ -22,7 +22,7 @@ from layerwise.training import (
     fit,
 )
 
-__all__ = ["EndAfter", "Run", "choose_epochs"]
+__all__ = ["EndAfter", "Run", "choose_epochs", "chosen_value"]
 
 # About the 95 % point of Student's t with 4 degrees of freedom: five folds, one side.
 STANDARD_ERRORS = 2.0
@@ -144,6 +144,24 @@ def choose_epochs(
     # Where the value does not say how good a model is, no phase is cut by it.
     pairs = zip(recipe(len(rows)), chosen, strict=True)
     return [phase.epochs if phase.stop.keep == "last" else epochs for phase, epochs in pairs], None
+
+
+def chosen_value(curves: Sequence[list[float]]) -> float:
+    """The validation objective of a training of one phase, after the epochs that it is given.
+
+    Arguments:
+        curves: the objective after each epoch, from epoch 0 on: one for each fold, which choose the epochs by
+            `choose_epochs`, or a single one, whose best epoch is kept.
+
+    >>> chosen_value([[3.0, 1.0, 2.0]])
+    1.0
+    >>> chosen_value([[3.0, 1.0], [5.0, 2.0]])
+    1.5
+    """
+    if len(curves) == 1:
+        return min(curves[0])
+    curve = _rectangle(list(curves))
+    return float(curve.mean(0)[Folds([curve]).epochs()[0]])
 
 
 def _named(phases: Recipe, suffix: str) -> list[Phase]:

@@ -5,6 +5,7 @@ from layerwise.recipes.arguments import is_number, is_whole, recipe_arguments
 from layerwise.recipes.authors import bengio2007, hinton2006, kramer1991, makhzani2013, rifai2011, vincent2010
 from layerwise.recipes.default import default, denoising_stack
 from layerwise.recipes.detection import detection
+from layerwise.recipes.file import RecipeFile, read_recipe, write_recipe
 from layerwise.recipes.imputation import imputation
 from layerwise.recipes.restoration import restoration
 from layerwise.recipes.setting import Setting
@@ -25,6 +26,7 @@ __all__ = [
     "Architecture",
     "LayerTrainer",
     "Machine",
+    "RecipeFile",
     "Setting",
     "Shallow",
     "alternate_sparsity",
@@ -46,6 +48,7 @@ __all__ = [
     "kramer1991",
     "layerwise",
     "makhzani2013",
+    "read_recipe",
     "recipe_arguments",
     "restoration",
     "rifai2011",
@@ -53,4 +56,5 @@ __all__ = [
     "translation",
     "variational",
     "vincent2010",
+    "write_recipe",
 ]

@@ -1,5 +1,7 @@
 """The phase that the recipes of today share."""
 
+from dataclasses import replace
+
 import torch
 
 from layerwise.corruptions import Corruption
@@ -7,7 +9,9 @@ from layerwise.optim import FirstOrder
 from layerwise.recipes.setting import Setting
 from layerwise.training import Cosine, Phase, Stop
 
-__all__ = ["adamw"]
+__all__ = ["adamw", "with_momentum"]
+
+SQUARES = 0.999
 
 
 def adamw(
@@ -45,3 +49,15 @@ def adamw(
         stop=stop,
         average=average,
     )
+
+
+def with_momentum(phase: Phase, momentum: float) -> Phase:
+    """A phase of AdamW with another decay of the mean of its gradients, which is 0.9 else.
+
+    >>> phase = adamw(Setting(5000), 3, batch_size=128, lr=1e-3, weight_decay=0.01, stop=Stop())
+    >>> with_momentum(phase, 0.95).optimizer.options["betas"]
+    (0.95, 0.999)
+    """
+    assert isinstance(phase.optimizer, FirstOrder)
+    options = {**phase.optimizer.options, "betas": (momentum, SQUARES)}
+    return replace(phase, optimizer=replace(phase.optimizer, options=options))

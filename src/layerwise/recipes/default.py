@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 from layerwise.corruptions import Corruption, GaussianNoise, Masking
-from layerwise.recipes.adamw import adamw
+from layerwise.recipes.adamw import adamw, with_momentum
 from layerwise.recipes.arguments import checked
 from layerwise.recipes.length import epochs_of
 from layerwise.recipes.setting import Setting
@@ -33,6 +33,7 @@ def default(
     batch_size: int | None = None,
     lr: float | None = None,
     weight_decay: float | None = None,
+    momentum: float | None = None,
     patience: int | None = None,
 ) -> list[Phase]:
     """One phase of AdamW over the whole model, sized by the number of rows.
@@ -48,6 +49,7 @@ def default(
             rows).
         weight_decay: of AdamW, a share of the rate; by default 0.01, for pictures 0.3: they have many more features
             than factors, and overfitting is what limits them.
+        momentum: the decay of AdamW's mean of gradients; by default 0.9.
         patience: epochs without a better validation before the end; by default a third of the epochs, from 10 to 60.
 
     >>> phase = default(Setting(5000))[0]
@@ -69,18 +71,17 @@ def default(
         corruption = None if setting.pictures and rows >= MANY_ROWS else GaussianNoise(0.2 if few else 0.05)
     if weight_decay is None:
         weight_decay = WEIGHT_DECAY[kind]
-    return [
-        adamw(
-            setting,
-            epochs,
-            batch_size=batch_size,
-            lr=lr,
-            weight_decay=weight_decay,
-            stop=Stop(patience),
-            corruption=corruption,
-            average=0.99,
-        )
-    ]
+    phase = adamw(
+        setting,
+        epochs,
+        batch_size=batch_size,
+        lr=lr,
+        weight_decay=weight_decay,
+        stop=Stop(patience),
+        corruption=corruption,
+        average=0.99,
+    )
+    return [phase if momentum is None else with_momentum(phase, momentum)]
 
 
 @checked

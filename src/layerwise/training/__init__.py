@@ -17,11 +17,13 @@ from layerwise.training.loop import fit
 from layerwise.training.objective import Objective
 from layerwise.training.phase import Block, Boltzmann, Phase, Recipe, Stop, Upto, View, Whole
 from layerwise.training.progress import ProgressBar
+from layerwise.training.rates import RATES, RangeTest, range_test
 from layerwise.training.rows import Targeted, TensorRows
 from layerwise.training.schedule import Constant, Cosine, OneCycle, Schedule, StepDecay, Switch, value_at
 from layerwise.training.trial import check
 
 __all__ = [
+    "RATES",
     "Block",
     "Boltzmann",
     "Checkpoint",
@@ -36,6 +38,7 @@ __all__ = [
     "PhaseEnd",
     "PhaseStart",
     "ProgressBar",
+    "RangeTest",
     "Recipe",
     "RollBack",
     "Schedule",
@@ -53,5 +56,6 @@ __all__ = [
     "check",
     "describe",
     "fit",
+    "range_test",
     "value_at",
 ]

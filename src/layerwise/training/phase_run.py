@@ -34,7 +34,7 @@ from layerwise.training.keeper import Keeper
 from layerwise.training.phase import Phase
 from layerwise.training.resources import check_memory, memory_needed, multiplications
 
-__all__ = ["PhaseRun", "Run"]
+__all__ = ["PhaseRun", "Run", "steps_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,10 @@ REMEMBERED = 32
 @final
 @dataclass(frozen=True)
 class Run:
-    """What all phases of a run share; `earlier` rows of the history are not of this run."""
+    """What all phases of a run share; `earlier` rows of the history are not of this run.
+
+    After `retries` halvings of the rate a fault ends the run.
+    """
 
     model: Autoencoder
     data: Source
@@ -58,6 +61,7 @@ class Run:
     flag: StopFlag
     saved: Saved | None = None
     earlier: int = 0
+    retries: int = RETRIES
 
     def save(self, values: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         """Write a checkpoint, where they are wanted: the model with what is given."""
@@ -101,7 +105,7 @@ class PhaseRun:
         self.part = phase.view.part(run.model)
         self.stepper = phase.optimizer.start(self.part)
         self.keeper = Keeper(self.part, phase.average)
-        self.steps = _steps(len(run.data), phase.batch_size)
+        self.steps = steps_of(len(run.data), phase.batch_size)
         self.started = time.perf_counter()
         self.epoch = self.step = self.done = self.closed = self.failures = 0
         self.sums: dict[str, float] = {}
@@ -145,7 +149,9 @@ class PhaseRun:
             reason = str(stop)
             self._settle()
         if self.done > self.closed:
-            self._close_epoch()
+            # A watcher may want to end what has ended.
+            with contextlib.suppress(StopPhase):
+                self._close_epoch()
         self.keeper.restore()
         self.phase.view.close(self.run.model)
         epochs = self.epoch if self.step else max(0, self.epoch - 1)
@@ -335,10 +341,11 @@ class PhaseRun:
         rows = guilty_rows(Problem(self.part, self.phase.objective, batch, runtime=self.run.runtime), fault.rows)
         cause = fault.cause + (f", first in layer {layer!r}" if layer else "")
         cause += f", with the training rows {', '.join(map(str, rows))}" if rows else ""
-        if failures > RETRIES:
+        if failures > self.run.retries:
             self.keeper.restore()
             raise TrainingDiverged(
-                f"phase {phase!r}, epoch {epoch}, step {step}: {cause}. Half the rate did not help {RETRIES} times. "
+                f"phase {phase!r}, epoch {epoch}, step {step}: {cause}. Half the rate did not help "
+                f"{self.run.retries} times. "
                 f"The weights of epoch {self.keeper.best_epoch} are kept. Lower the rate, or clip gradients."
             )
         factor = 0.5**failures
@@ -346,7 +353,7 @@ class PhaseRun:
         self.run.history.record(RollBack(phase, epoch, step, self.done, factor, cause))
 
 
-def _steps(rows: int, batch_size: int) -> int:
+def steps_of(rows: int, batch_size: int) -> int:
     """The batches of an epoch; none of a single row, unless that is what was asked for."""
     steps = math.ceil(rows / batch_size)
     return steps if batch_size == 1 else max(1, min(steps, rows // 2))
