@@ -2,10 +2,10 @@
 
     python -m benchmarks.search --data-dir DATA [--quick] [--sets wine glass] [--trials 20] [--rows 2000]
 
-DATA holds `adbench/*.npz`. Each table is cut to at most 2000 rows at random, and a fifth of these, which no search sees,
-judge in the end: the squared error of the recipe that 20 trials found, and that of the default recipe, both fitted to
-the other rows by `DeepAutoencoder`; a code of a third of the columns (at least 2). Counted are the sets on which the
-found recipe has less error.
+DATA holds `adbench/*.npz`. Each table is cut to at most 2000 rows at random, and a fifth of these, which no search
+sees, judge in the end: the squared error of the recipe that 20 trials found, and that of the default recipe, both
+fitted to the other rows by `DeepAutoencoder`; a code of a third of the columns (at least 2). Counted are the sets on
+which the found recipe has less error.
 """
 
 import argparse

@@ -39,6 +39,8 @@ Examples:
   layerwise impute imputer table.csv -o complete.csv
   layerwise fit photos --task denoise -o denoiser
   layerwise denoise denoiser noisy.png -o clean.png
+  layerwise search table.csv --code 5 -o recipe.json
+  layerwise fit table.csv --recipe-file recipe.json -o model
   layerwise export model --to onnx -o model.onnx
   layerwise fit pairs.tsv --task translate --target French -o translator
   layerwise translate translator sentences.txt -o translations.txt

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from layerwise.data import Table
 from layerwise.errors import TrainingDiverged
+from layerwise.estimators.split import LEAST_ROWS
 from layerwise.recipes import RecipeFile
 from layerwise.training.checkpoint import fingerprint
 from layerwise.tuning.study import Budget, check_identity, ended, open_study, sampler
@@ -62,6 +63,8 @@ def search(table: Table, wanted: Wanted, *, budget: Budget | None = None, tell: 
         ResourceError: when the storage cannot be opened.
     """
     budget = budget or Budget()
+    if len(table) < LEAST_ROWS:
+        raise table.origin.error(f"a search needs at least {LEAST_ROWS} rows, some of which judge; found {len(table)}.")
     usual = wanted.usual(table)
     study = open_study(budget, wanted.seed)
     check_identity(study, _identity(table, wanted), budget)

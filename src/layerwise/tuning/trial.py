@@ -8,7 +8,7 @@ from typing import Any, final
 from layerwise.data import Table
 from layerwise.estimators import DeepAutoencoder
 from layerwise.estimators.cross_validation import chosen_value
-from layerwise.estimators.split import LEAST_ROWS, divide
+from layerwise.estimators.split import divide
 from layerwise.models import Dense
 from layerwise.optim import FirstOrder
 from layerwise.recipes import RecipeFile
@@ -84,11 +84,8 @@ def validation_error(recipe: RecipeFile, table: Table, *, wanted: Wanted, report
 
     Raises:
         Abandoned: where the report says so.
-        InputError: for fewer than ten rows.
         TrainingDiverged: as `fit`.
     """
-    if len(table) < LEAST_ROWS:
-        raise table.origin.error(f"a search needs at least {LEAST_ROWS} rows, some of which judge; found {len(table)}.")
     estimator = wanted.estimator(recipe)
     _, folds = divide(table, estimator.validation_fraction, test_fraction=estimator.test_fraction, seed=wanted.seed)
     judge = _Judge(report, folds=folds)
