@@ -21,7 +21,7 @@ from tests.architecture import ROOT
 WANTED = Wanted(2, (6,), epochs=2, rates=(1e-3, 1e-2))
 
 
-def values(rows: int = 60) -> np.ndarray:
+def values(rows: int = 30) -> np.ndarray:
     random = np.random.default_rng(0)
     hidden = random.normal(size=(rows, 2))
     return np.c_[hidden, hidden**2, hidden.sum(1)] + 0.1 * random.normal(size=(rows, 5))
@@ -143,8 +143,8 @@ def test_a_study_of_another_model_is_refused(studied, table, changes, told):
 
 
 def test_a_study_of_other_data_is_refused(studied):
-    with pytest.raises(InputError, match=r"data was 60 rows of 5 columns .* and is 59 rows of 5 columns"):
-        search(Table.from_array(values(59)), WANTED, budget=budget(studied, 2))
+    with pytest.raises(InputError, match=r"data was 30 rows of 5 columns .* and is 29 rows of 5 columns"):
+        search(Table.from_array(values(29)), WANTED, budget=budget(studied, 2))
     with pytest.raises(InputError, match="data was"):
         search(Table.from_array(values() ** 3), WANTED, budget=budget(studied, 2))
 
@@ -210,7 +210,7 @@ def test_the_command_writes_a_recipe_that_fit_takes(run, tmp_path):
     code, out, error = run("search", *words, "--trials", 2, "-o", "r.json")
     assert code == 0, error
     assert "2 of 2 trials" in error
-    assert "on 6 held-out rows that no trial has seen: PCA-2" in out
+    assert "on 3 held-out rows that no trial has seen: PCA-2" in out
     recipe = read_recipe("r.json")
     assert (recipe.code, recipe.hidden) == (2, (6,))
     code, out, error = run("fit", "x.npy", "--recipe-file", "r.json", "-o", "m", "--quiet")

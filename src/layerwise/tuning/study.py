@@ -127,15 +127,17 @@ def _storage(url: str) -> Any:
 def _told(url: str) -> Iterator[None]:
     """What a database has against us, in one line and without a password."""
     from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
     scheme = url.partition(":")[0]
     try:
         yield
     except (ImportError, ArgumentError) as error:
+        # What cannot be parsed is not repeated: it may hold a password.
+        unknown = isinstance(error, ImportError | NoSuchModuleError)
         raise InputError(
             "--storage must be the URL of a database whose driver is installed, like sqlite:///study.db or "
-            f"postgresql://user@host/name; got one of {scheme!r}: {_first_line(error)}."
+            f"postgresql://user@host/name; got one of {scheme!r}: {_first_line(error) if unknown else 'it is no URL'}."
         ) from error
     except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error

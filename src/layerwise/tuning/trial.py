@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
+from layerwise.corruptions import GaussianNoise
 from layerwise.data import Table
 from layerwise.estimators import DeepAutoencoder
 from layerwise.estimators.cross_validation import chosen_value
@@ -69,7 +70,7 @@ class Wanted:
             "lr": optimizer.lr,
             "weight_decay": optimizer.weight_decay,
             "dropout": max(layer.dropout.probability for layer in model.encoder),
-            "noise": 0.0 if phase.corruption is None else vars(phase.corruption)["level"],
+            "noise": phase.corruption.level if isinstance(phase.corruption, GaussianNoise) else 0.0,
         }
 
     def figures(self, recipe: RecipeFile, table: Table) -> dict[str, Any]:
