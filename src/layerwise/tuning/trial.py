@@ -10,7 +10,7 @@ from layerwise.data import Table
 from layerwise.estimators import DeepAutoencoder
 from layerwise.estimators.cross_validation import chosen_value
 from layerwise.estimators.split import divide
-from layerwise.models import Dense
+from layerwise.models import Dropout
 from layerwise.optim import FirstOrder
 from layerwise.recipes import RecipeFile
 from layerwise.training import RATES, EpochEnd, Event, History, PhaseEnd, PhaseStart, StopPhase
@@ -65,11 +65,10 @@ class Wanted:
         optimizer = phase.optimizer
         assert isinstance(optimizer, FirstOrder)
         assert optimizer.weight_decay is not None
-        assert isinstance(model, Dense)
         return {
             "lr": optimizer.lr,
             "weight_decay": optimizer.weight_decay,
-            "dropout": max(layer.dropout.probability for layer in model.encoder),
+            "dropout": max((part.probability for part in model.modules() if isinstance(part, Dropout)), default=0.0),
             "noise": phase.corruption.level if isinstance(phase.corruption, GaussianNoise) else 0.0,
         }
 
