@@ -70,7 +70,11 @@ def measure(x: Array, code: int, *, quick: bool) -> dict[str, Any]:
     rows, judges = schema.encode(table), schema.encode(Table.from_array(x[order[:cut]]))
     prepare(model, rows)
     started = time.perf_counter()
-    found = range_test(model, rows, phase, rates=GRID[::3], batches=5) if quick else range_test(model, rows, phase)
+    found = (
+        range_test(model, rows, phase=phase, rates=GRID[::3], batches=5)
+        if quick
+        else range_test(model, rows, phase=phase)
+    )
     tested = time.perf_counter() - started
     start = {name: value.clone() for name, value in model.state_dict().items()}
     errors = {}

@@ -323,7 +323,7 @@ class AutoencoderTransformer(RowsTransformer, ABC):
         schema, rows, seed = self._training(X)
         model, runtime = self._fresh(schema, rows, seed=seed), Runtime(self.device, self.precision)
         phase = self._recipe(schema, len(rows))[0]
-        return range_test(model, rows, phase, rates=rates, seed=seed, runtime=runtime)
+        return range_test(model, rows, phase=phase, rates=rates, seed=seed, runtime=runtime)
 
     def report(self, path: str | os.PathLike[str], X: Any = None, *, title: str = "Autoencoder") -> None:
         """Write one self-contained HTML page that shows how good the model is.

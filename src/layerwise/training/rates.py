@@ -60,8 +60,8 @@ class RangeTest:
 def range_test(
     model: Autoencoder,
     data: Source,
-    phase: Phase,
     *,
+    phase: Phase,
     rates: Sequence[float] = RATES,
     batches: int = BATCHES,
     seed: int = 0,
@@ -94,7 +94,7 @@ def range_test(
     >>> from layerwise.training import Objective, TensorRows
     >>> rows = TensorRows(torch.rand(20, 3, generator=torch.Generator()))
     >>> phase = Phase("train", Objective(), FirstOrder(), epochs=2)
-    >>> range_test(Dense(3, code=2), rows, phase, rates=(1e-6, 0.01), batches=10).rate
+    >>> range_test(Dense(3, code=2), rows, phase=phase, rates=(1e-6, 0.01), batches=10).rate
     0.01
     """
     rates, runtime = tuple(map(float, rates)), runtime or Runtime()
