@@ -106,11 +106,24 @@ def read_recipe(path: str | os.PathLike[str]) -> RecipeFile:
     known, wanted = {one.name for one in fields(RecipeFile)}, {"recipe", "arguments", "code"}
     if wrong := sorted((values.keys() - known) | (wanted - values.keys())):
         raise InputError(f"{path}: must hold {', '.join(sorted(known))}; {wrong[0]!r} is unknown or missing.")
-    kinds = {"recipe": str, "arguments": dict, "hidden": list | None, "found": dict}
-    for name, kind in kinds.items():
-        if name in values and not isinstance(values[name], kind):
-            raise InputError(f"{path}: {name} must not be {values[name]!r}. Search again.")
+    hidden, dropout = values.pop("hidden", None), values.pop("dropout", None)
+    fitting = {
+        "recipe": isinstance(values["recipe"], str),
+        "arguments": isinstance(values["arguments"], dict),
+        "code": is_whole(values["code"]),
+        "hidden": hidden is None or (isinstance(hidden, list) and all(map(is_whole, hidden))),
+        "dropout": dropout is None or is_number(dropout),
+        "found": isinstance(values.get("found", {}), dict),
+    }
+    for name, fits in fitting.items():
+        if not fits:
+            found = {"hidden": hidden, "dropout": dropout, **values}[name]
+            raise InputError(f"{path}: {name} must not be {found!r}. Search again.")
     try:
-        return RecipeFile(**{**values, "hidden": None if not values.get("hidden") else tuple(values["hidden"])})
+        return RecipeFile(
+            **values,
+            hidden=None if not hidden else tuple(hidden),
+            dropout=None if dropout is None else float(dropout),
+        )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error

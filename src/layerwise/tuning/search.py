@@ -161,13 +161,18 @@ def _rate(study: "Study", table: Table, wanted: Wanted) -> float:
 
 
 def _usual_value(study: "Study") -> float | None:
-    values = [trial.value for trial in study.trials if trial.user_attrs.get(USUAL) and trial.state.name == "COMPLETE"]
+    values = [trial.value for trial in study.trials if trial.user_attrs.get(USUAL) and _is_complete(trial)]
     return values[0] if values else None
 
 
+def _is_complete(trial: "FrozenTrial") -> bool:
+    """Whether it came to its end; what an abandoned one has for a value is of its beginning."""
+    return trial.state.name == "COMPLETE"
+
+
 def _line(study: "Study", trial: "FrozenTrial", done: int, trials: int) -> str:
-    told = "abandoned" if trial.value is None else f"validation error {trial.value:.4g}"
-    best = [one.value for one in ended(study) if one.value is not None]
+    told = f"validation error {trial.value:.4g}" if _is_complete(trial) else "abandoned"
+    best = [one.value for one in ended(study) if _is_complete(one) and one.value is not None]
     return f"{done} of {trials} trials: {told}" + (f", best {min(best):.4g}" if best else "")
 
 
@@ -187,6 +192,6 @@ def _found(study: "Study", table: Table, wanted: Wanted, rate: float) -> Found:
         },
         "rate": rate,
         "trials": len(done),
-        "pruned": sum(trial.value is None for trial in done),
+        "pruned": sum(not _is_complete(trial) for trial in done),
     }
     return Found(replace(recipe, found=figures), figures)
