@@ -1,8 +1,9 @@
 """One mini-batch as a function of the parameters, and what an optimizer is."""
 
 import copy
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, final, runtime_checkable
 
@@ -15,12 +16,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from layerwise.corruptions import Corruption
 from layerwise.data import Batch
 from layerwise.models.base import Autoencoder, Pass, Stochastic
+from layerwise.optim.products import Linearized, Product, hessian, pulled_back
 from layerwise.randomness import generator, key
 from layerwise.runtime import Runtime
 
-__all__ = ["NonFinite", "Optimizer", "Problem", "Stepper", "Terms", "TermsFunction"]
+__all__ = ["FlatProduct", "NonFinite", "Optimizer", "Problem", "Stepper", "Terms", "TermsFunction"]
 
 Terms = dict[str, Tensor]
+FlatProduct = Callable[[Tensor], Tensor]
+"""A matrix times a flat vector."""
 
 
 @runtime_checkable
@@ -109,45 +113,94 @@ class Problem:
         """The terms and the gradient of their sum, one tensor for each parameter; in float32 where `exact`."""
         terms = self._evaluate(None, exact=exact)[1]
         gradients = torch.autograd.grad(_total(terms), self.parameters, allow_unused=True)
-        filled = tuple(torch.zeros_like(p) if g is None else g for p, g in zip(self.parameters, gradients, strict=True))
-        return {name: term.detach() for name, term in terms.items()}, self._averaged(filled)
+        return {name: term.detach() for name, term in terms.items()}, self._averaged(self._filled(gradients))
 
     def at(self, vector: Float[Tensor, " parameters"]) -> tuple[Float[Tensor, ""], Float[Tensor, " parameters"]]:
         """The loss and its gradient at other parameters, in float32 and without a graph: for line searches."""
         with torch.enable_grad():
             leaves = [piece.detach().requires_grad_() for piece in self.split(vector)]
             loss = _total(self._evaluate(leaves, exact=True)[1])
-            gradient = _gradients(loss, leaves)
-        return loss.detach(), self.flat(self._averaged(self.split(gradient)))
+            found = pulled_back([loss], leaves, [torch.ones_like(loss)])
+        return loss.detach(), self.flat(self._averaged(self._filled(found)))
 
-    def hessian_product(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
-        """The Hessian of the loss times a flat vector, exact (Pearlmutter 1994)."""
+    def measured(self) -> tuple[Terms, float, Float[Tensor, " parameters"]]:
+        """The terms, their sum, and its flat gradient, in float32: what a step begins with.
+
+        Raises:
+            NonFinite: where the gradient is not finite and the sum is.
+        """
+        with torch.enable_grad():
+            terms, gradients = self.gradient(exact=True)
+        value, gradient = float(_total(terms)), self.flat(gradients)
+        if math.isfinite(value) and not math.isfinite(float(gradient.norm())):
+            raise NonFinite("the gradient")
+        return terms, value, gradient
+
+    def point(self) -> Float[Tensor, " parameters"]:
+        """The present parameters as a flat vector of its own."""
+        return self.flat([parameter.detach() for parameter in self.parameters])
+
+    def move(self, vector: Float[Tensor, " parameters"]) -> None:
+        """Give the parameters the values of a flat vector."""
+        with torch.no_grad():
+            for parameter, new in zip(self.parameters, self.split(vector), strict=True):
+                parameter.copy_(new)
+
+    def value(self, vector: Float[Tensor, " parameters"]) -> float:
+        """The loss at other parameters, in float32 and without a graph."""
+        with torch.no_grad():
+            return float(_total(self._evaluate(self.split(vector), exact=True)[1]))
+
+    def hessian(self) -> FlatProduct:
+        """Products of the Hessian of the loss with flat vectors, at the present parameters; the graph is kept."""
         with self._leaves() as leaves:
-            slope = _gradients(_total(self._evaluate(leaves, exact=True)[1]), leaves, create_graph=True)
-            product = _gradients(slope @ vector, leaves)
-        return self.flat(self._averaged(self.split(product)))
+            return self._flattened(hessian(_total(self._evaluate(leaves, exact=True)[1]), leaves))
 
-    def gauss_newton_product(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
-        r"""The generalized Gauss-Newton matrix times a flat vector.
+    def gauss_newton(self) -> FlatProduct:
+        r"""Products of the generalized Gauss-Newton matrix with flat vectors; the graph is kept.
 
         .. math:: G v = J^T (\partial^2 L / \partial z^2) J v + (\partial^2 L / \partial \theta^2) v
 
         where z is all that the pass leaves behind and the second part comes from penalties that read the weights
-        directly. Positive semi-definite where the loss is convex in z. Source: Schraudolph 2002, section 3.
+        directly. Positive semi-definite where the loss is convex in z. For the squared error and the cross-entropies
+        without penalties it is also the Fisher matrix of the distribution that the model gives its targets. Source:
+        Schraudolph 2002, section 3; Martens 2020, "New insights and perspectives on the natural gradient method",
+        section 9.2.
         """
-        with self._leaves() as leaves:
-            run, _ = self._evaluate(leaves, exact=True)
-            outputs = [z for z in _tensors(run) if z.requires_grad]
-            cut = {id(z): z.detach().requires_grad_() for z in outputs}
-            severed = _replaced(run, cut)
-            terms = self._evaluate(leaves, severed, exact=True)[1]
-            slope = _gradients(_total(terms), [*cut.values(), *leaves], create_graph=True)
-            unique = list({id(z): z for z in outputs}.values())
-            through = torch.cat([_jacobian_product(unique, leaves, vector), vector])
-            curved = _gradients(slope @ through, [*cut.values(), *leaves]) if slope.requires_grad else slope * 0
-            size = sum(z.numel() for z in unique)
-            pulled = _gradients(_dot(unique, curved[:size]), leaves)
-        return self.flat(self._averaged(self.split(pulled + curved[size:])))
+        return self._flattened(self._linearized().gauss_newton)
+
+    def fisher(self) -> FlatProduct:
+        r"""Products of the empirical Fisher matrix with flat vectors; the graph is kept.
+
+        .. math:: F v = \frac1n \sum_i g_i \, (g_i^T v)
+
+        with g_i the gradient of what row i costs, as far as it comes through the outputs of the pass: penalties that
+        read the weights directly are left out. It uses the targets, unlike the Fisher matrix itself, for which see
+        `gauss_newton`.
+
+        Raises:
+            InputError: for a model whose outputs have not one row for each of the batch.
+        """
+        return self._flattened(self._linearized().fisher)
+
+    def gradient_squares(self, probes: int) -> Float[Tensor, " parameters"]:
+        """The diagonal of the empirical Fisher matrix, estimated without bias from so many draws of signs."""
+        device, rows = self.batch.x.device, len(self.batch.x)
+        draws = torch.randint(2, (probes, rows), generator=generator(self.noise, 3, device=device), device=device)
+        signs = list(2 * draws.to(self.parameters[0].dtype) - 1)
+        return self.flat(self._averaged(self._linearized().squares(signs)))
+
+    def hessian_product(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
+        """The Hessian of the loss times a flat vector, exact; for more than one product see `hessian`."""
+        return self.hessian()(vector)
+
+    def gauss_newton_product(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
+        """The generalized Gauss-Newton matrix times a flat vector; for more than one product see `gauss_newton`."""
+        return self.gauss_newton()(vector)
+
+    def fisher_product(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
+        """The empirical Fisher matrix times a flat vector; for more than one product see `fisher`."""
+        return self.fisher()(vector)
 
     def flat(self, tensors: Sequence[Tensor]) -> Float[Tensor, " parameters"]:
         """One vector of tensors shaped like the parameters."""
@@ -190,10 +243,27 @@ class Problem:
             swapped.update(zip(names, parameters, strict=True))
             return functional_call(evaluation, swapped, arguments)
 
+    def _filled(self, found: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+        return tuple(torch.zeros_like(p) if g is None else g for p, g in zip(self.parameters, found, strict=True))
+
     @contextmanager
     def _leaves(self) -> Iterator[list[Tensor]]:
         with torch.enable_grad():
             yield [p.detach().requires_grad_() for p in self.parameters]
+
+    def _linearized(self) -> Linearized:
+        with self._leaves() as leaves:
+            run, _ = self._evaluate(leaves, exact=True)
+            outputs = list({id(z): z for z in _tensors(run) if z.requires_grad}.values())
+
+            def loss(cut: Sequence[Tensor]) -> Tensor:
+                severed = _replaced(run, {id(z): new for z, new in zip(outputs, cut, strict=True)})
+                return _total(self._evaluate(leaves, severed, exact=True)[1])
+
+            return Linearized(outputs, leaves, loss)
+
+    def _flattened(self, product: Product) -> FlatProduct:
+        return lambda vector: self.flat(self._averaged(product(self.split(vector))))
 
     def _averaged(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         # Every process holds a mean over its own rows; the mean over all rows weighs them by their number.
@@ -210,7 +280,13 @@ class NonFinite(ArithmeticError):
 
 
 class Stepper(ABC):
-    """An optimizer at work: it holds the state and moves the parameters of one part."""
+    """An optimizer at work: it holds the state and moves the parameters of one part.
+
+    Attributes:
+        fall_back: why the last step was not what the method asks for, in words; empty where it was.
+    """
+
+    fall_back: str = ""
 
     @abstractmethod
     def step(self, problem: Problem, *, rate: float = 1.0) -> Terms:
@@ -250,24 +326,3 @@ def _replaced(run: Pass, cut: Mapping[int, Tensor]) -> Pass:
         return tuple(cut.get(id(h), h) for h in z) if isinstance(z, tuple) else cut.get(id(z), z)
 
     return type(run)(*(swap(z) for z in run))
-
-
-def _gradients(scalar: Tensor, leaves: Sequence[Tensor], *, create_graph: bool = False) -> Tensor:
-    """The gradients of a scalar as one vector; zeros where it does not depend on a leaf."""
-    if not scalar.requires_grad:
-        return torch.cat([torch.zeros_like(leaf).reshape(-1) for leaf in leaves])
-    found = torch.autograd.grad(scalar, leaves, create_graph=create_graph, retain_graph=True, allow_unused=True)
-    filled = [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
-    return torch.cat([g.reshape(-1) for g in filled])
-
-
-def _dot(tensors: Sequence[Tensor], vector: Tensor) -> Tensor:
-    return torch.cat([z.reshape(-1) for z in tensors]) @ vector
-
-
-def _jacobian_product(outputs: Sequence[Tensor], leaves: Sequence[Tensor], vector: Tensor) -> Tensor:
-    """J v by two reverse sweeps: the gradient of u^T J v with respect to u."""
-    dummies = [torch.zeros_like(z, requires_grad=True) for z in outputs]
-    flat = torch.cat([z.reshape(-1) for z in outputs])
-    pulled = _gradients(flat @ torch.cat([u.reshape(-1) for u in dummies]), leaves, create_graph=True)
-    return _gradients(pulled @ vector, dummies)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.errors import InputError
-from layerwise.optim.base import NonFinite, Optimizer, Problem, Stepper, Terms
-from layerwise.optim.line_search import Point, strong_wolfe
+from layerwise.optim.base import Optimizer, Problem, Stepper, Terms
+from layerwise.optim.line_search import Point
+from layerwise.optim.search import StrongWolfe
 
 __all__ = ["ConjugateGradient"]
 
@@ -42,10 +43,9 @@ class ConjugateGradient(Optimizer):
     evaluations: int = 20
 
     def __post_init__(self) -> None:
-        if self.searches < 1 or self.evaluations < 2 or not 1e-4 < self.curvature < 1:
-            raise InputError(
-                f"searches must be at least 1, evaluations at least 2, curvature between 0.0001 and 1; got {self}."
-            )
+        if self.searches < 1:
+            raise InputError(f"searches must be at least 1; got {self.searches}.")
+        StrongWolfe(self.curvature, self.evaluations)
 
     def start(self, part: nn.Module) -> Stepper:
         """A fresh stepper."""
@@ -60,17 +60,11 @@ class _ConjugateGradientStepper(Stepper):
         self.reach = 0.0
 
     def step(self, problem: Problem, *, rate: float = 1.0) -> Terms:
-        terms, gradients = problem.gradient(exact=True)
-        value, gradient = float(torch.stack(list(terms.values())).sum()), problem.flat(gradients)
-        if not math.isfinite(float(gradient.norm())):
-            if math.isfinite(value):
-                raise NonFinite("the gradient")
-            return terms
-        origin = problem.flat([parameter.detach() for parameter in problem.parameters])
-        place = self._searched(problem, origin, value, gradient)
-        with torch.no_grad():
-            for parameter, new in zip(problem.parameters, problem.split(origin + rate * (place - origin)), strict=True):
-                parameter.copy_(new)
+        terms, value, gradient = problem.measured()
+        if math.isfinite(value):
+            origin = problem.point()
+            place = self._searched(problem, origin, value, gradient)
+            problem.move(origin + rate * (place - origin))
         return terms
 
     def state(self) -> dict[str, Tensor]:
@@ -88,17 +82,10 @@ class _ConjugateGradientStepper(Stepper):
                 slope = float(gradient @ direction)
             if slope == 0:
                 break
-            start = Point(0.0, value, slope, gradient)
-
-            def at(length: float, place: Tensor = place, direction: Tensor = direction) -> Point:
-                found, new = problem.at(place + length * direction)
-                return Point(length, float(found), float(new @ direction), new)
-
             # A step of norm 1 at most, as long as nothing is known.
             first = self.reach / -slope if self.reach else 1 / max(1.0, math.sqrt(-slope))
-            end = strong_wolfe(
-                at, start, length=first, curvature=self.choice.curvature, evaluations=self.choice.evaluations
-            )
+            search = StrongWolfe(self.choice.curvature, self.choice.evaluations)
+            end = search.point(problem, place, direction, start=Point(0.0, value, slope, gradient), first=first)
             if end.length == 0:
                 self.reach = 0.0
                 break
