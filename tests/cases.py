@@ -35,7 +35,22 @@ from layerwise.models import (
     softplus,
     tanh,
 )
-from layerwise.optim import ConjugateGradient, FirstOrder, HessianFree, Optimizer
+from layerwise.optim import (
+    LBFGS,
+    AdaptiveDamping,
+    Backtracking,
+    Cholesky,
+    ConjugateGradient,
+    FirstOrder,
+    Fisher,
+    HessianFree,
+    LevenbergMarquardt,
+    Newton,
+    Optimizer,
+    SaddleFreeNewton,
+    SecondOrder,
+    TrustRegionNewton,
+)
 from layerwise.penalties import (
     L1,
     Contraction,
@@ -58,7 +73,7 @@ from layerwise.penalties import (
     squared_error,
 )
 from layerwise.runtime import Runtime
-from layerwise.training import Block, Constant, Cosine, OneCycle, Schedule, StepDecay, Upto, View, Whole
+from layerwise.training import Block, Constant, Cosine, OneCycle, RisingMomentum, Schedule, StepDecay, Upto, View, Whole
 
 FEATURES = 6
 CPU = Runtime("cpu", "float32")  # Whatever else the machine could compute with.
@@ -268,6 +283,13 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "Adagrad": FirstOrder(torch.optim.Adagrad, lr=0.2),
     "HessianFree": HessianFree(),
     "ConjugateGradient": ConjugateGradient(),
+    "LBFGS": LBFGS(),
+    "LevenbergMarquardt": LevenbergMarquardt(),
+    "damped Newton": Newton(damping=AdaptiveDamping(1.0), search=Backtracking()),
+    "TrustRegionNewton": TrustRegionNewton(),
+    "SaddleFreeNewton": SaddleFreeNewton(),
+    "SaddleFreeNewton in a subspace": SaddleFreeNewton(size=20, whole=0),
+    "empirical Fisher": SecondOrder(Fisher(), Cholesky(), AdaptiveDamping(1.0), Backtracking()),
 }
 
 # With values at the beginning, at a quarter, at half and at the end.
@@ -276,6 +298,7 @@ SCHEDULES: dict[str, tuple[Schedule, tuple[float, float, float, float]]] = {
     "cosine": (Cosine(), (1.0, 0.8535534, 0.5, 0.0)),
     "cosine with warm-up": (Cosine(end=0.1, warmup=0.5), (0.0, 0.5, 1.0, 0.1)),
     "one cycle": (OneCycle(start=0.2, peak=0.5, end=0.1), (0.2, 0.6, 1.0, 0.1)),
+    "rising momentum": (RisingMomentum(2000, last=100), (0.5, 1 - 0.5 / 3, 0.9, 0.9)),
     "step decay": (StepDecay((0.25, 0.5), 0.1), (1.0, 0.1, 0.01, 0.01)),
 }
 

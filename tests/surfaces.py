@@ -56,7 +56,7 @@ def rosenbrock() -> Surface:
 
 
 def quadratic(condition: float = 1e6, size: int = 6) -> Surface:
-    """Half the sum of the squares times eigenvalues from 1 to 1 / condition, from where each direction costs the same."""
+    """Half the squares times eigenvalues from 1 to 1 / condition, from where each direction costs the same."""
     values = condition ** -torch.linspace(0, 1, size, dtype=torch.float64)
     # A rotation, so that no method that looks at single numbers has it easy.
     turn = torch.linalg.qr(torch.randn(size, size, generator=torch.Generator().manual_seed(0), dtype=torch.float64))[0]

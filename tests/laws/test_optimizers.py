@@ -8,11 +8,33 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.data import Batch
+from layerwise.errors import InputError
 from layerwise.models import Dense, PrincipalComponents
-from layerwise.optim import FirstOrder, Problem
+from layerwise.optim import (
+    LBFGS,
+    Backtracking,
+    Cholesky,
+    ConjugateGradient,
+    Eigenvalues,
+    FirstOrder,
+    HessianFree,
+    Lanczos,
+    LevenbergMarquardt,
+    Newton,
+    NonFinite,
+    Optimizer,
+    Problem,
+    SaddleFreeNewton,
+    TorchOptimizer,
+    TrustRegionNewton,
+    conjugate_gradient,
+    optimizer_names,
+    optimizer_of,
+)
 from layerwise.penalties import L1, squared_error
 from layerwise.training import Cosine, Objective, Phase, TensorRows, fit
 from tests.cases import CPU, FEATURES, MODELS, OPTIMIZERS, normal, rows_with_holes
+from tests.surfaces import Height, Surface, problem_on, quadratic, rosenbrock, saddle
 
 pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
 optimizers = pytest.mark.parametrize("name", OPTIMIZERS)
@@ -148,3 +170,186 @@ def test_the_choice_compares_copies_and_prints(name):
     assert copy.deepcopy(choice) == pickle.loads(pickle.dumps(choice)) == choice
     assert repr(copy.deepcopy(choice)) == repr(choice)
     assert choice != FirstOrder(torch.optim.SGD, lr=0.123)
+
+
+@pytest.mark.parametrize("solver", [Eigenvalues(), Lanczos(), Cholesky()])
+def test_newton_ends_a_quadratic_in_one_step(solver):
+    surface = quadratic()
+    Newton(solver=solver).start(surface).step(problem_on(surface))
+    assert problem_on(surface).loss().item() < 1e-12
+
+
+def test_conjugate_gradients_end_in_as_many_steps_as_there_are_dimensions():
+    surface = quadratic(condition=100.0, size=5)
+    problem = problem_on(surface)
+    gradient = problem.measured()[2]
+    for steps, ended in ((4, False), (5, True)):
+        step = conjugate_gradient(problem.hessian(), -gradient, iterations=steps, tolerance=0.0)
+        assert (problem.value(problem.point() + step) < 1e-12) == ended
+    ConjugateGradient(searches=5, curvature=1e-3, evaluations=40).start(surface).step(problem)
+    assert problem.loss().item() < 1e-6
+
+
+# Steps that are enough for each: on Rosenbrock's valley, and on a quadratic of condition 1e6.
+SOLVERS: dict[str, tuple[Optimizer, int]] = {
+    "HessianFree": (HessianFree(), 60),
+    "LevenbergMarquardt": (LevenbergMarquardt(), 60),
+    "Newton": (Newton(), 10),
+    "TrustRegionNewton": (TrustRegionNewton(), 60),
+    "SaddleFreeNewton": (SaddleFreeNewton(), 60),
+    "SaddleFreeNewton in a subspace": (SaddleFreeNewton(whole=0), 60),
+    "LBFGS": (LBFGS(), 120),
+    "ConjugateGradient": (ConjugateGradient(searches=10), 100),
+}
+
+
+@pytest.mark.parametrize("surface", [rosenbrock, quadratic])
+@pytest.mark.parametrize("name", SOLVERS)
+def test_it_solves_what_the_gradient_alone_does_not(name, surface):
+    optimizer, steps = SOLVERS[name]
+    assert reached(optimizer, surface(), steps) < 1e-6
+    assert reached(FirstOrder(torch.optim.SGD, lr=1e-3), surface(), steps) > 0.01
+
+
+def reached(optimizer: Optimizer, surface: Surface, steps: int, height: Height = Height()) -> float:
+    """The height after so many steps, or when it is all but 0."""
+    problem, stepper = problem_on(surface, height), optimizer.start(surface)
+    for _ in range(steps):
+        if abs(float(stepper.step(problem)["height"])) < 1e-8:
+            break
+    return problem.loss().item()
+
+
+def test_the_saddle():
+    """Newton is attracted, gradient descent lingers, the others leave; Gauss-Newton knows of no saddle."""
+    start, lowest = [0.5, 1e-4], -0.25
+    surface, height = saddle(start)
+    assert abs(reached(Newton(), surface, 5, height)) < 1e-12
+    assert surface.point.detach().abs().max().item() < 1e-6
+    surface, height = saddle(start)
+    assert reached(FirstOrder(torch.optim.SGD, lr=0.1), surface, 20, height) > -1e-4
+    for optimizer in (SaddleFreeNewton(), SaddleFreeNewton(size=2, whole=0), TrustRegionNewton()):
+        surface, height = saddle(start)
+        assert reached(optimizer, surface, 20, height) == pytest.approx(lowest, abs=1e-8)
+
+
+@pytest.mark.parametrize("optimizer", [Newton(search=Backtracking()), Newton(solver=Cholesky(), search=Backtracking())])
+def test_an_indefinite_matrix_falls_back_and_says_so(optimizer):
+    surface, height = saddle([0.01, 0.3])
+    problem, stepper = problem_on(surface, height), optimizer.start(surface)
+    before = problem.loss().item()
+    stepper.step(problem)
+    assert stepper.fall_back
+    assert problem.loss().item() < before
+
+
+def test_negative_curvature_ends_conjugate_gradients_and_is_told():
+    surface, height = saddle([0.0, 0.3])
+    stepper = HessianFree(exponent=0.0).start(surface)
+    stepper.step(problem_on(surface, height))
+    assert stepper.fall_back == "negative curvature ended the conjugate gradients"
+    assert surface.point[1].item() > 0.3
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_a_slope_that_is_not_finite_is_an_error_and_moves_nothing(name):
+    surface = rosenbrock()
+    before = surface.point.detach().clone()
+    height = Height(lambda outputs: (outputs - outputs.detach()).square().sum().sqrt() + 1)
+    with pytest.raises(NonFinite, match="gradient"):
+        SOLVERS[name][0].start(surface).step(problem_on(surface, height))
+    assert torch.equal(surface.point, before)
+
+
+@pytest.mark.parametrize("name", [name for name in SOLVERS if name not in ("LBFGS", "ConjugateGradient")])
+def test_a_curvature_that_is_not_finite_is_an_error_and_moves_nothing(name):
+    surface = rosenbrock()
+    before = surface.point.detach().clone()
+    # The second derivative of |z|^1.5 at 0 is infinite.
+    height = Height(lambda outputs: outputs.sum() + (outputs - outputs.detach()).abs().pow(1.5).sum())
+    with pytest.raises(NonFinite, match="curvature"):
+        SOLVERS[name][0].start(surface).step(problem_on(surface, height))
+    assert torch.equal(surface.point, before)
+
+
+def test_a_whole_matrix_is_refused_for_many_parameters():
+    surface = rosenbrock()
+    with pytest.raises(InputError, match=r"^a whole matrix needs at most 1 parameters; found 2\."):
+        Newton(solver=Eigenvalues(largest=1)).start(surface).step(problem_on(surface))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: HessianFree(damping=0.0),
+        lambda: HessianFree(iterations=0),
+        lambda: HessianFree(decay=1.5),
+        lambda: LevenbergMarquardt(factor=1.0),
+        lambda: TrustRegionNewton(radius=2.0, largest=1.0),
+        lambda: SaddleFreeNewton(size=0),
+        lambda: LBFGS(memory=0),
+        lambda: LBFGS(curvature=1.0),
+        lambda: ConjugateGradient(searches=0),
+        lambda: Backtracking(factor=1.0),
+    ],
+)
+def test_wrong_arguments_are_refused(wrong):
+    with pytest.raises(InputError):
+        wrong()
+
+
+def test_a_fall_back_is_in_the_history_once():
+    surface, height = saddle([0.01, 0.3])
+    optimizer = Newton(search=Backtracking())
+    history = fit(surface, TensorRows(torch.zeros(4, 1, dtype=torch.float64)), [Phase("leave", height, optimizer, 6)])
+    told = [row for row in history.rows if row["event"] == "fallback"]
+    assert [row["cause"] for row in told] == ["the step did not descend, and the gradient was followed"]
+    assert told[0]["phase"] == "leave"
+    assert told[0]["step"] == 1
+
+
+@pytest.mark.parametrize("name", ["HessianFree", "LBFGS", "Adam"])
+def test_any_module_is_trained_in_a_loop_of_its_own(name):
+    def made() -> tuple[nn.Module, TorchOptimizer]:
+        layers = Dense(FEATURES, code=2, seed=0)
+        model = nn.Sequential(layers.encoder[0], nn.Tanh(), layers.decoder[0])
+        return model, TorchOptimizer(OPTIMIZERS[name], model, nn.functional.mse_loss)
+
+    model, optimizer = made()
+    x, y = normal(20, FEATURES), 0.1 * normal(20, FEATURES, seed=1)
+    losses = [float(optimizer.step(x, y)) for _ in range(4)]
+    assert losses[-1] < losses[0]
+    twin, other = made()
+    twin.load_state_dict(model.state_dict())
+    other.load_state_dict(optimizer.state_dict())
+    for one in (optimizer, other):
+        one.step(x, y)
+    assert equal(weights(twin), weights(model))
+
+
+def test_a_loop_of_its_own_takes_autoencoders_and_schedules():
+    model = MODELS["dropout"](0)
+    optimizer = TorchOptimizer(HessianFree(), model, OBJECTIVE)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 if step == 0 else 0.0)
+    rows, before = normal(12, FEATURES), weights(model)
+    optimizer.step(rows)
+    assert not equal(weights(model), before)
+    schedule.step()
+    before = weights(model)
+    optimizer.step(rows)
+    assert equal(weights(model), before)
+
+
+@pytest.mark.parametrize("name", optimizer_names())
+def test_optimizers_by_name(name):
+    model = MODELS["under-complete"](0)
+    stepper, problem = optimizer_of(name, lr=0.01).start(model), problems(model, 1)[0]
+    before = problem.loss().item()
+    for _ in range(5):
+        stepper.step(problem)
+    assert problem.loss().item() < before
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(InputError, match="^the optimizer must be one of ConjugateGradient, .*; got 'SGDD'"):
+        optimizer_of("SGDD")

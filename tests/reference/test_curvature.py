@@ -9,8 +9,9 @@ from torch.func import functional_call
 
 from layerwise.corruptions import GaussianNoise
 from layerwise.data import Batch
+from layerwise.errors import InputError
 from layerwise.models import Autoencoder, Pass, Stochastic
-from layerwise.optim import Problem, conjugate_gradient
+from layerwise.optim import Problem, Problems, conjugate_gradient
 from layerwise.penalties import L1, WeightDecay, squared_error
 from layerwise.randomness import key
 from layerwise.training import Objective
@@ -111,6 +112,19 @@ def gauss_newton(function: Function, theta: Tensor) -> Tensor:
     return through.T @ curvature @ through
 
 
+def empirical_fisher(function: Function, theta: Tensor) -> Tensor:
+    """From the Jacobian of the outputs, with each row's slope by itself."""
+    outputs = function.at(theta).detach().requires_grad_()
+    jacobian = torch.autograd.functional.jacobian(function.at, theta, vectorize=True)
+    loss = function.at(theta, outputs)
+    slope = torch.autograd.grad(loss, outputs, allow_unused=True)[0] if loss.requires_grad else None
+    slope = torch.zeros_like(outputs) if slope is None else slope
+    rows = len(function.batch.x)
+    owner = torch.cat([torch.arange(rows).repeat_interleave(size // rows) for size in function.sizes])
+    gradients = torch.stack([rows * torch.where(owner == row, slope, 0.0) @ jacobian for row in range(rows)])
+    return gradients.T @ gradients / rows
+
+
 def difference(found: Tensor, expected: Tensor) -> float:
     return ((found - expected).norm() / expected.norm().clamp_min(1e-12)).item()
 
@@ -145,6 +159,7 @@ def check_products(model: Autoencoder, objective: Objective, problem: Problem) -
     torch.testing.assert_close(problem.loss(), function.loss(theta), rtol=1e-13, atol=0)
     assert difference(problem.hessian_product(vector), hessian(function.loss, theta) @ vector) < 1e-10
     assert difference(problem.gauss_newton_product(vector), gauss_newton(function, theta) @ vector) < 1e-10
+    assert difference(problem.fisher_product(vector), empirical_fisher(function, theta) @ vector) < 1e-10
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -152,7 +167,7 @@ def test_the_products_are_symmetric(objective):
     problem = problem_of(network("sparse code" if objective in FOR_TOP_K else "deep"), OBJECTIVES[objective])
     size = sum(parameter.numel() for parameter in problem.parameters)
     u, v = normal(size, seed=1, dtype=torch.float64), normal(size, seed=2, dtype=torch.float64)
-    for product in (problem.hessian_product, problem.gauss_newton_product):
+    for product in (problem.hessian_product, problem.gauss_newton_product, problem.fisher_product):
         torch.testing.assert_close(u @ product(v), v @ product(u), rtol=1e-10, atol=1e-12)
 
 
@@ -240,3 +255,80 @@ def test_conjugate_gradients_stop_at_their_tolerance():
 def test_conjugate_gradients_of_nothing_are_nothing():
     found = conjugate_gradient(lambda v: 2 * v, torch.zeros(3), iterations=5, tolerance=0.0)
     assert found.tolist() == [0.0, 0.0, 0.0]
+
+
+PRODUCTS = ["hessian", "gauss_newton", "fisher"]
+
+
+def product_of(problem: Problem | Problems, name: str, vector: Tensor) -> Tensor:
+    every = {"hessian": problem.hessian_product, "gauss_newton": problem.gauss_newton_product}
+    return {**every, "fisher": problem.fisher_product}[name](vector)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_function_of_products_gives_the_same_again_and_again(name, dtype):
+    model = MODELS["deep"](0).to(dtype)
+    problem = Problem(model, OBJECTIVES["all at once"], rows_with_holes(5, dtype=dtype), noise=NOISE)
+    kept = {"hessian": problem.hessian, "gauss_newton": problem.gauss_newton, "fisher": problem.fisher}[name]()
+    for seed in range(3):
+        vector = normal(len(problem.point()), seed=seed, dtype=dtype)
+        assert kept(vector).dtype == dtype
+        assert torch.equal(kept(vector), product_of(problem, name, vector))
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_over_many_batches_are_those_of_all_rows(name):
+    model, objective = network("deep"), OBJECTIVES["squared error"]
+    rows = rows_with_holes(7, dtype=torch.float64)
+    parts = [Batch(rows.x[cut], rows.observed[cut]) for cut in (slice(0, 3), slice(3, 7))]
+    whole, both = (
+        Problem(model, objective, rows),
+        Problems([Problem(model, objective, part) for part in parts]),
+    )
+    vector = normal(len(whole.point()), dtype=torch.float64)
+    assert difference(product_of(both, name, vector), product_of(whole, name, vector)) < 1e-12
+    assert difference(both.gradient(), whole.measured()[2]) < 1e-12
+    assert both.value(whole.point()) == pytest.approx(whole.loss().item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [[], iter([])])
+def test_no_problems_are_refused(wrong):
+    with pytest.raises(InputError, match="^problems must"):
+        Problems(wrong).gradient()
+
+
+def test_squares_of_gradients_are_met_on_average():
+    problem = problem_of(network("deep"), OBJECTIVES["squared error"])
+    function = Function(problem.part, problem.objective, problem.batch)
+    exact = empirical_fisher(function, problem.point()).diagonal()
+    assert difference(problem.gradient_squares(2000), exact) < 0.1
+
+
+def test_products_are_those_of_curvlinops():
+    """The other library has one model and one loss of torch; here in float64 with the same parameters."""
+    curvlinops = pytest.importorskip("curvlinops")
+    model = network("deep")
+    x = normal(5, FEATURES, dtype=torch.float64)
+    problem = Problem(model, Objective(), Batch(x, None))
+    vector = normal(len(problem.point()), dtype=torch.float64)
+
+    class Reconstructed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, rows: Tensor) -> Tensor:
+            return self.model(rows).reconstruction
+
+    # Its loss is the mean over rows and features.
+    parameters = dict(Reconstructed().named_parameters())
+    for name, operator, factor in (
+        ("hessian", curvlinops.HessianLinearOperator, FEATURES),
+        ("gauss_newton", curvlinops.GGNLinearOperator, FEATURES),
+        ("fisher", curvlinops.EFLinearOperator, None),
+    ):
+        theirs = operator(Reconstructed(), nn.MSELoss(), parameters, [(x, x)])
+        found, ours = theirs @ vector, product_of(problem, name, vector)
+        factor = factor or (ours @ found / (found @ found)).item()
+        assert difference(factor * found, ours) < 1e-10, name

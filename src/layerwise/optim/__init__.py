@@ -1,11 +1,13 @@
 """How parameters move."""
 
+from layerwise.optim.as_torch import TorchOptimizer
 from layerwise.optim.base import NonFinite, Optimizer, Problem, Stepper, Terms
 from layerwise.optim.conjugate import conjugate_gradient
 from layerwise.optim.curvature import Curvature, Fisher, GaussNewton, Hessian
 from layerwise.optim.damping import AdaptiveDamping, Damping, FixedDamping, TrustRegion
 from layerwise.optim.first_order import FirstOrder
 from layerwise.optim.line_search import Point, strong_wolfe
+from layerwise.optim.named import optimizer_names, optimizer_of
 from layerwise.optim.nonlinear import ConjugateGradient
 from layerwise.optim.problems import Problems
 from layerwise.optim.quasi_newton import LBFGS
@@ -53,8 +55,11 @@ __all__ = [
     "Stepper",
     "StrongWolfe",
     "Terms",
+    "TorchOptimizer",
     "TrustRegion",
     "TrustRegionNewton",
     "conjugate_gradient",
+    "optimizer_names",
+    "optimizer_of",
     "strong_wolfe",
 ]

@@ -9,6 +9,7 @@ from typing import Any, Literal, ParamSpec, get_args
 
 from layerwise.corruptions import Compose, Corruption, GaussianNoise, Masking
 from layerwise.errors import InputError
+from layerwise.optim import Optimizer, optimizer_of
 from layerwise.training import Phase
 
 __all__ = ["TRAINERS", "TrainerName", "checked", "is_number", "is_whole", "recipe_arguments"]
@@ -36,6 +37,8 @@ def recipe_arguments(recipe: Callable[..., Any], values: Mapping[str, Any]) -> d
     {'epochs': 3}
     >>> recipe_arguments(alternate_sparsity, {"layers": "1,3"})
     {'layers': (1, 3)}
+    >>> recipe_arguments(hinton2006, {"optimizer": "ConjugateGradient"})
+    {'optimizer': ConjugateGradient(searches=3, curvature=0.1, evaluations=20)}
     """
     taken = inspect.signature(recipe).parameters
     known = [name for name in _RULES if name in taken]
@@ -46,6 +49,9 @@ def recipe_arguments(recipe: Callable[..., Any], values: Mapping[str, Any]) -> d
                 f"the recipe {recipe.__name__!r} has no argument {name!r}; it has {', '.join(known) or 'none'}."
             )
     given = {name: _read(name, value) for name, value in values.items() if value is not None}
+    if isinstance(chosen := given.get("optimizer"), str):
+        rate = "fine_tune_lr" if "fine_tune_lr" in taken else "lr"
+        given["optimizer"] = optimizer_of(chosen, lr=given.get(rate))
     for name, value in given.items():
         _check(name, value)
     levels = {name: given.pop(name) for name in ("noise", "masking") if name in given and "corruption" in taken}
@@ -139,4 +145,5 @@ _RULES: dict[str, _Rule] = {
     "contraction": _WEIGHT,
     "k": _WHOLE,
     "revival": _WEIGHT,
+    "optimizer": (lambda value: isinstance(value, Optimizer), "an optimizer of layerwise.optim"),
 }

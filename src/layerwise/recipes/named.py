@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from layerwise.corruptions import Masking
-from layerwise.optim import FirstOrder
+from layerwise.optim import FirstOrder, Optimizer
 from layerwise.penalties import Contraction, KLSparsity
 from layerwise.recipes import stacked
 from layerwise.recipes.arguments import TrainerName, checked
@@ -27,6 +27,7 @@ def layerwise(
     fine_tune_epochs: int | None = None,
     lr: float = 1e-3,
     batch_size: int = 128,
+    optimizer: Optimizer | None = None,
 ) -> list[Phase]:
     """Train the layers one after the other, from the input up, and then the whole.
 
@@ -38,6 +39,7 @@ def layerwise(
         fine_tune_epochs: of the whole; by default 30, and on fewer rows enough for 3000 steps.
         lr: the rate of Adam, in the layers and in the whole; machines have their own.
         batch_size: rows of a batch.
+        optimizer: of the whole, instead of Adam.
 
     >>> [phase.name for phase in layerwise(Setting(5000, widths=(8, 4, 2)), trainer="machine")]
     ['machine 1', 'machine 2', 'fine-tune']
@@ -45,7 +47,9 @@ def layerwise(
     return stacked.layerwise(
         setting,
         trainer=_trainers(trainer, setting, epochs=epochs, lr=lr, batch_size=batch_size),
-        fine_tune=stacked.fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size),
+        fine_tune=stacked.fine_tuning(
+            setting, epochs=fine_tune_epochs, lr=lr, optimizer=optimizer, batch_size=batch_size
+        ),
     )
 
 
@@ -58,6 +62,7 @@ def intermediate_fine_tuning(
     fine_tune_epochs: int | None = None,
     lr: float = 1e-3,
     batch_size: int = 128,
+    optimizer: Optimizer | None = None,
 ) -> list[Phase]:
     """After each layer that is added, train all layers so far on the input itself, before the next one is added.
 
@@ -65,6 +70,7 @@ def intermediate_fine_tuning(
         setting, trainer, lr, batch_size: as in `layerwise`.
         epochs: for each layer, and for the layers so far after each that is added.
         fine_tune_epochs: of the whole.
+        optimizer: of the whole, instead of Adam.
 
     >>> [phase.name for phase in intermediate_fine_tuning(Setting(5000, widths=(8, 6, 4, 2)))]
     ['layer 1', 'layer 2', 'layers 1 to 2', 'layer 3', 'fine-tune']
@@ -74,7 +80,9 @@ def intermediate_fine_tuning(
         setting,
         between=stacked.fine_tuning(replace(setting, goal=None), epochs=epochs, lr=lr, batch_size=batch_size),
         trainer=_trainers(trainer, setting, epochs=epochs, lr=lr, batch_size=batch_size),
-        fine_tune=stacked.fine_tuning(setting, epochs=fine_tune_epochs, lr=lr, batch_size=batch_size),
+        fine_tune=stacked.fine_tuning(
+            setting, epochs=fine_tune_epochs, lr=lr, optimizer=optimizer, batch_size=batch_size
+        ),
     )
 
 

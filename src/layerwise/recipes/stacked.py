@@ -12,7 +12,7 @@ from layerwise.recipes.arguments import checked
 from layerwise.recipes.length import whole_epochs
 from layerwise.recipes.setting import Setting
 from layerwise.recipes.trainers import LayerTrainer, Shallow
-from layerwise.training import Cosine, Phase, Schedule, Upto
+from layerwise.training import Constant, Cosine, Phase, Schedule, Upto
 
 __all__ = ["end_to_end", "fine_tuning", "intermediate_fine_tuning", "layerwise"]
 
@@ -24,7 +24,7 @@ def fine_tuning(
     lr: float = 1e-3,
     optimizer: Optimizer | None = None,
     batch_size: int = 128,
-    schedule: Schedule = Cosine(),
+    schedule: Schedule | None = None,
     name: str = "fine-tune",
     usual: int = 30,
 ) -> Phase:
@@ -36,7 +36,7 @@ def fine_tuning(
         lr: the rate of Adam, which is used where no optimizer is given.
         optimizer: another one.
         batch_size: rows of a batch.
-        schedule: factor on the rate.
+        schedule: factor on the rate; by default half a cosine, and none for an optimizer that finds its own steps.
         name: of the phase.
         usual: the number of passes where nobody asks for one.
 
@@ -45,23 +45,34 @@ def fine_tuning(
     """
     used = FirstOrder(torch.optim.Adam, lr=lr, options={"fused": True}) if optimizer is None else optimizer
     passes = whole_epochs(setting, epochs, batch_size, usual=usual)
+    schedule = schedule or (Cosine() if isinstance(used, FirstOrder) else Constant())
     return Phase(name, setting.end, used, passes, batch_size=batch_size, schedule=schedule)
 
 
 @checked
-def end_to_end(setting: Setting, *, epochs: int | None = None, lr: float = 1e-3, batch_size: int = 128) -> list[Phase]:
-    """No pre-training: the whole net at once, by Adam with a cosine schedule.
+def end_to_end(
+    setting: Setting,
+    *,
+    epochs: int | None = None,
+    lr: float = 1e-3,
+    batch_size: int = 128,
+    optimizer: Optimizer | None = None,
+) -> list[Phase]:
+    """No pre-training: the whole net at once, by Adam with a cosine schedule or another optimizer.
 
     Arguments:
         setting: rows and objective.
         epochs: passes over the rows; by default 60, and on fewer rows enough for 3000 steps.
-        lr: the largest rate.
-        batch_size: rows of a batch.
+        lr: the largest rate, of Adam.
+        batch_size: rows of a batch; those of the second order want a thousand or more.
+        optimizer: instead of Adam.
 
     >>> [phase.name for phase in end_to_end(Setting(5000))]
     ['train']
     """
-    return [fine_tuning(setting, epochs=epochs, lr=lr, batch_size=batch_size, name="train", usual=60)]
+    return [
+        fine_tuning(setting, epochs=epochs, lr=lr, optimizer=optimizer, batch_size=batch_size, name="train", usual=60)
+    ]
 
 
 def layerwise(

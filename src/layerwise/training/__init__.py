@@ -5,6 +5,7 @@ from layerwise.training.describe import describe
 from layerwise.training.history import (
     EpochEnd,
     Event,
+    FallBack,
     History,
     PhaseEnd,
     PhaseStart,
@@ -19,7 +20,16 @@ from layerwise.training.phase import Block, Boltzmann, Phase, Recipe, Stop, Upto
 from layerwise.training.progress import ProgressBar
 from layerwise.training.rates import RATES, RangeTest, range_test
 from layerwise.training.rows import Targeted, TensorRows
-from layerwise.training.schedule import Constant, Cosine, OneCycle, Schedule, StepDecay, Switch, value_at
+from layerwise.training.schedule import (
+    Constant,
+    Cosine,
+    OneCycle,
+    RisingMomentum,
+    Schedule,
+    StepDecay,
+    Switch,
+    value_at,
+)
 from layerwise.training.trial import check
 
 __all__ = [
@@ -31,6 +41,7 @@ __all__ = [
     "Cosine",
     "EpochEnd",
     "Event",
+    "FallBack",
     "History",
     "Objective",
     "OneCycle",
@@ -40,6 +51,7 @@ __all__ = [
     "ProgressBar",
     "RangeTest",
     "Recipe",
+    "RisingMomentum",
     "RollBack",
     "Schedule",
     "StepDecay",

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-__all__ = ["EpochEnd", "Event", "History", "PhaseEnd", "PhaseStart", "RollBack", "StepEnd", "StopPhase", "Watcher"]
+__all__ = [
+    "EpochEnd",
+    "Event",
+    "FallBack",
+    "History",
+    "PhaseEnd",
+    "PhaseStart",
+    "RollBack",
+    "StepEnd",
+    "StopPhase",
+    "Watcher",
+]
 
 INTERRUPTED = "interrupted"
 
@@ -88,7 +99,19 @@ class RollBack:
     event: str = "rollback"
 
 
-Event = PhaseStart | StepEnd | EpochEnd | PhaseEnd | RollBack
+@final
+@dataclass(frozen=True)
+class FallBack:
+    """The optimizer could not do what its method asks for, and did something else: what, told once in a phase."""
+
+    phase: str
+    epoch: int
+    step: int
+    cause: str
+    event: str = "fallback"
+
+
+Event = PhaseStart | StepEnd | EpochEnd | PhaseEnd | RollBack | FallBack
 Watcher = Callable[[Event], None]
 """Sees every event of a run; it may raise `StopPhase`, and nothing else."""
 
@@ -147,6 +170,11 @@ class History:
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
                 file.writelines(json.dumps(row) + "\n" for row in rows)
+
+    def told(self, fall_back: FallBack) -> bool:
+        """Whether the phase has such a fall-back already."""
+        same = {"event": fall_back.event, "phase": fall_back.phase, "cause": fall_back.cause}
+        return any(all(row.get(name) == value for name, value in same.items()) for row in self.rows)
 
     def phases(self) -> list[dict[str, Any]]:
         """The rows which say how each phase ended."""

@@ -22,6 +22,7 @@ from layerwise.training.faults import StepNumbers, Weights, first_layer, guilty_
 from layerwise.training.history import (
     INTERRUPTED,
     EpochEnd,
+    FallBack,
     History,
     PhaseEnd,
     PhaseStart,
@@ -186,6 +187,7 @@ class PhaseRun:
             self.done, self.step = self.done + 1, self.step + 1
             self.pending.append(_Step(self.done, index, rate, StepNumbers(terms, self.weights)))
             self._look(run.runtime.ahead)
+            self._tell()
             if run.saved is not None and run.saved.due():
                 self._look()
                 self._save()
@@ -204,6 +206,14 @@ class PhaseRun:
             for name, value in terms.items():
                 self.sums[name] = self.sums.get(name, 0.0) + value * len(step.rows) / len(self.run.data)
             self.run.history.record(StepEnd(self.phase.name, self.epoch, step.number, terms, step.rate, self.seconds))
+
+    def _tell(self) -> None:
+        """Record what the optimizer did instead of what its method asks for."""
+        if cause := self.stepper.fall_back:
+            event = FallBack(self.phase.name, self.epoch, self.done, cause)
+            if not self.run.history.told(event):
+                logger.info("phase %r, step %d: %s.", event.phase, event.step, cause)
+                self.run.history.record(event)
 
     def _settle(self) -> None:
         """Look at the steps that were ahead of the one at which a watcher ended the phase."""
