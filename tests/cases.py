@@ -39,16 +39,13 @@ from layerwise.optim import (
     LBFGS,
     AdaptiveDamping,
     Backtracking,
-    Cholesky,
     ConjugateGradient,
     FirstOrder,
-    Fisher,
     HessianFree,
     LevenbergMarquardt,
     Newton,
     Optimizer,
     SaddleFreeNewton,
-    SecondOrder,
     TrustRegionNewton,
 )
 from layerwise.penalties import (
@@ -289,7 +286,6 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "TrustRegionNewton": TrustRegionNewton(),
     "SaddleFreeNewton": SaddleFreeNewton(),
     "SaddleFreeNewton in a subspace": SaddleFreeNewton(size=20, whole=0),
-    "empirical Fisher": SecondOrder(Fisher(), Cholesky(), AdaptiveDamping(1.0), Backtracking()),
 }
 
 # With values at the beginning, at a quarter, at half and at the end.

@@ -16,6 +16,7 @@ from benchmarks import (
     generation,
     mnist,
     pictures,
+    products,
     rates,
     safety,
     search,
@@ -30,6 +31,13 @@ pytestmark = pytest.mark.usefixtures("results_are_left_alone")
 def test_startup(capsys):
     startup.main(["--quick"])
     assert "import layerwise adds" in capsys.readouterr().out
+
+
+def test_products(capsys):
+    products.main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines[:2]] == ["cross_entropy", "squared_error"]
+    assert "further gauss_newton" in lines[0]
 
 
 def test_safety(capsys):

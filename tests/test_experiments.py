@@ -23,6 +23,7 @@ from experiments import (
     overcomplete,
     overcomplete_page,
     reconstruction_2006,
+    saddle,
     sparsity_placement,
     strategies,
     study,
@@ -317,3 +318,9 @@ def test_filters_become_pictures_each_in_its_own_range():
     expected = [[1, 0, 1, 0, 0], [0, -0.5, 1, 0, 0]]
     assert features.tiles(filters, columns=2).tolist() == expected
     assert [features.listed(things) for things in ([], [1], [1, 2, 3])] == ["none", "1", "1, 2 and 3"]
+
+
+def test_saddle(capsys):
+    saddle.main(["--quick"])
+    said = capsys.readouterr().out
+    assert "came to rest there: Newton;" in said

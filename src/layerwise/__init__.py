@@ -35,13 +35,25 @@ if TYPE_CHECKING:
     )
     from layerwise.exporting import export_onnx
     from layerwise.models import Dense, Layer
-    from layerwise.optim import ConjugateGradient, FirstOrder, HessianFree, Problem
+    from layerwise.optim import (
+        LBFGS,
+        ConjugateGradient,
+        FirstOrder,
+        HessianFree,
+        LevenbergMarquardt,
+        Newton,
+        Problem,
+        SaddleFreeNewton,
+        TorchOptimizer,
+        TrustRegionNewton,
+    )
     from layerwise.runtime import Runtime
     from layerwise.training import History, Objective, Phase, fit
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "LBFGS",
     "RBM",
     "AutoencoderDetector",
     "AutoencoderImputer",
@@ -58,19 +70,24 @@ __all__ = [
     "InputError",
     "Layer",
     "LayerwiseError",
+    "LevenbergMarquardt",
     "ModelFileError",
+    "Newton",
     "Objective",
     "Phase",
     "Problem",
     "ResourceError",
     "Runtime",
+    "SaddleFreeNewton",
     "Schema",
     "Segmenter",
     "StackedClassifier",
     "StackedRegressor",
     "TextAutoencoder",
+    "TorchOptimizer",
     "TrainingDiverged",
     "Translator",
+    "TrustRegionNewton",
     "VariationalAutoencoder",
     "compare",
     "corruptions",
@@ -115,7 +132,18 @@ _HOMES = {
     ),
     "exporting": ("export_onnx",),
     "models": ("Dense", "Layer"),
-    "optim": ("ConjugateGradient", "FirstOrder", "HessianFree", "Problem"),
+    "optim": (
+        "LBFGS",
+        "ConjugateGradient",
+        "FirstOrder",
+        "HessianFree",
+        "LevenbergMarquardt",
+        "Newton",
+        "Problem",
+        "SaddleFreeNewton",
+        "TorchOptimizer",
+        "TrustRegionNewton",
+    ),
     "runtime": ("Runtime",),
     "training": ("History", "Objective", "Phase", "fit"),
 }

@@ -351,5 +351,5 @@ def test_optimizers_by_name(name):
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(InputError, match="^the optimizer must be one of ConjugateGradient, .*; got 'SGDD'"):
+    with pytest.raises(InputError, match=r"^the optimizer must be one of ConjugateGradient, .*; got 'SGDD'"):
         optimizer_of("SGDD")

@@ -294,7 +294,7 @@ def test_products_over_many_batches_are_those_of_all_rows(name):
 
 @pytest.mark.parametrize("wrong", [[], iter([])])
 def test_no_problems_are_refused(wrong):
-    with pytest.raises(InputError, match="^problems must"):
+    with pytest.raises(InputError, match=r"^problems must"):
         Problems(wrong).gradient()
 
 

@@ -89,7 +89,8 @@ class _LBFGSStepper(Stepper):
         return {"steps": torch.stack(self.steps), "changes": torch.stack(self.changes)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        self.steps, self.changes = ([*state[name].clone()] if name in state else [] for name in ("steps", "changes"))
+        # Each in memory of its own: sums over rows of one tensor may be rounded otherwise.
+        self.steps, self.changes = ([row.clone() for row in state.get(name, ())] for name in ("steps", "changes"))
 
     def _direction(self, gradient: Tensor) -> Tensor:
         """The two loops over the pairs, the newest first and then the oldest."""
