@@ -49,7 +49,7 @@ OPTIMIZERS: dict[str, tuple[Optimizer, str]] = {
     "saddle-free Newton": (SaddleFreeNewton(), BLUE),
 }
 TASKS = ("one number", "wrong components")
-STEPS, QUICK_STEPS = 60, 3
+STEPS, QUICK_STEPS = 40, 3
 ROWS, FEATURES, CODE = 200, 8, 2
 MOVED = 1e-3  # The deviation of what is added to each weight at the saddle.
 BESIDE = (0.35, -0.3)

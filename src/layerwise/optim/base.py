@@ -185,10 +185,14 @@ class Problem:
 
     def gradient_squares(self, probes: int) -> Float[Tensor, " parameters"]:
         """The diagonal of the empirical Fisher matrix, estimated without bias from so many draws of signs."""
-        device, rows = self.batch.x.device, len(self.batch.x)
-        draws = torch.randint(2, (probes, rows), generator=generator(self.noise, 3, device=device), device=device)
-        signs = list(2 * draws.to(self.parameters[0].dtype) - 1)
-        return self.flat(self._averaged(self._linearized().squares(signs)))
+        device = self.batch.x.device
+
+        def draw(count: int) -> list[Tensor]:
+            random = generator(self.noise, 3, device=device)
+            coins = torch.randint(2, (probes, count), generator=random, device=device)
+            return [*(2 * coins.to(self.parameters[0].dtype) - 1)]
+
+        return self.flat(self._averaged(self._linearized().squares(draw, rows=len(self.batch.x))))
 
     def hessian_product(self, vector: Float[Tensor, " parameters"]) -> Float[Tensor, " parameters"]:
         """The Hessian of the loss times a flat vector, exact; for more than one product see `hessian`."""

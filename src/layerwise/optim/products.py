@@ -87,28 +87,32 @@ class Linearized:
         """The mean over the rows of the outer product of each row's gradient with itself, times a vector."""
         rows = self._rows()
         pairs = zip(self.slopes, self._pushed(vectors), strict=True)
-        along = [(slope.detach() * z).flatten(1).sum(1) for slope, z in pairs]
+        along = [(slope.detach() * z).reshape(rows, -1).sum(1) for slope, z in pairs]
         # The slopes are those of a mean: a row's own is `rows` times as large.
         return self._weighted(rows * torch.stack(along).sum(0) if along else torch.zeros(rows))
 
-    def squares(self, signs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        r"""The diagonal of that matrix, by random signs of the rows: the mean of (\sum_i s_i g_i)^2 over the draws."""
-        rows = self._rows()
-        drawn = [self._weighted(one[:rows]) for one in signs]
-        return tuple(rows / len(drawn) * sum(g.square() for g in each) for each in zip(*drawn, strict=True))
+    def squares(self, draw: Callable[[int], Sequence[Tensor]], *, rows: int) -> tuple[Tensor, ...]:
+        r"""The diagonal of that matrix, by random signs of the rows: n times the mean of (\sum_i s_i g_i / n)^2.
+
+        Arguments:
+            draw: gives vectors of so many signs.
+            rows: n; outputs that have another number of rows are drawn with the first signs or with more.
+        """
+        drawn = [self._weighted(signs) for signs in draw(max([rows, *(len(z) for z in self.outputs)]))]
+        return tuple(rows / len(drawn) * torch.stack(each).square().sum(0) for each in zip(*drawn, strict=True))
 
     def _rows(self) -> int:
         counts = {z.shape[0] if z.dim() else 0 for z in self.outputs}
         if len(counts) > 1 or 0 in counts:
             raise InputError(
                 f"the Fisher matrix needs outputs with one row for each of the batch; found {sorted(counts)} rows. "
-                "Use the Gauss-Newton matrix."
+                "Use the Gauss-Newton matrix, and HessianFree(exponent=0)."
             )
         return next(iter(counts), 0)
 
     def _weighted(self, weights: Tensor) -> tuple[Tensor, ...]:
         """The gradient with each row's part multiplied by its weight."""
-        vectors = [s.detach() * weights.view(-1, *[1] * (s.dim() - 1)) for s in self.slopes]
+        vectors = [s.detach() * weights[: len(s)].view(-1, *[1] * (s.dim() - 1)) for s in self.slopes]
         return _filled(pulled_back(self.outputs, self.leaves, vectors), self.leaves)
 
     def _pushed(self, vectors: Sequence[Tensor]) -> tuple[Tensor, ...]:

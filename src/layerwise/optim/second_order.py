@@ -110,12 +110,13 @@ class HessianFree(Optimizer):
 @final
 @dataclass(frozen=True)
 class LevenbergMarquardt(Optimizer):
-    r"""Gauss-Newton steps from the whole matrix, for few parameters; a step that does not lower the loss is not taken.
+    r"""Gauss-Newton steps from the whole matrix, for few parameters, and a damping that follows their success.
 
     Arguments:
         damping: the first \lambda.
         factor: by which it grows and falls.
         solver: `ConjugateGradients()` for many parameters.
+        search: along the step; the classical method takes the whole step or none.
 
     Raises:
         InputError: for a number outside its range; in a step for more than 5000 parameters.
@@ -129,6 +130,7 @@ class LevenbergMarquardt(Optimizer):
     damping: float = 1e-2
     factor: float = 10.0
     solver: Solver = Cholesky()
+    search: Search = Backtracking()
 
     def __post_init__(self) -> None:
         self._parts()
@@ -138,7 +140,7 @@ class LevenbergMarquardt(Optimizer):
         return self._parts().start(part)
 
     def _parts(self) -> SecondOrder:
-        return SecondOrder(GaussNewton(), self.solver, AdaptiveDamping(self.damping, self.factor), WHOLE_OR_NOTHING)
+        return SecondOrder(GaussNewton(), self.solver, AdaptiveDamping(self.damping, self.factor), self.search)
 
 
 @final
