@@ -14,7 +14,7 @@ from torch import Tensor
 
 from layerwise.errors import InputError
 from layerwise.models import Dense, Layer, Predictor, TopK, identity, sigmoid, tanh
-from layerwise.optim import FirstOrder
+from layerwise.optim import FirstOrder, HessianFree
 from layerwise.penalties import CrossEntropy, KLSparsity, cross_entropy, prediction_error, softmax_cross_entropy
 from layerwise.recipes import (
     RECIPES,
@@ -424,3 +424,15 @@ def test_it_takes_the_arguments_it_has_and_no_others(name):
         else:
             with pytest.raises(InputError, match=f"^the recipe '{name}' has no argument '{argument}'; it has .+"):
                 recipe_arguments(RECIPES[name], {argument: 3})
+
+
+@pytest.mark.parametrize("name", ["end_to_end", "layerwise", "intermediate_fine_tuning", "hinton2006"])
+def test_the_last_phase_takes_an_optimizer_by_name(name):
+    arguments = recipe_arguments(RECIPES[name], {"optimizer": "HessianFree", "epochs": 1})
+    last = RECIPES[name](setting(name), **arguments)[-1]
+    assert isinstance(last.optimizer, HessianFree)
+    assert last.schedule == Constant()
+    rate = "fine_tune_lr" if name == "hinton2006" else "lr"
+    assert recipe_arguments(RECIPES[name], {"optimizer": "SGD", rate: 0.2})["optimizer"].lr == 0.2
+    with pytest.raises(InputError, match=r"^the optimizer must be one of .*; got 'adam'"):
+        recipe_arguments(RECIPES[name], {"optimizer": "adam"})

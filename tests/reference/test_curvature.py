@@ -322,7 +322,7 @@ def test_products_are_those_of_curvlinops():
             return self.model(rows).reconstruction
 
     # Its loss is the mean over rows and features.
-    parameters = dict(Reconstructed().named_parameters())
+    parameters = list(model.parameters())
     for name, operator, factor in (
         ("hessian", curvlinops.HessianLinearOperator, FEATURES),
         ("gauss_newton", curvlinops.GGNLinearOperator, FEATURES),
