@@ -34,6 +34,7 @@ from layerwise.recipes.arguments import TRAINERS
 from layerwise.training import (
     Block,
     Boltzmann,
+    Constant,
     EpochEnd,
     Event,
     History,
