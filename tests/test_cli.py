@@ -112,6 +112,16 @@ def test_fit_writes_everything_asked_for(run, tmp_path):
     assert run("transform", "m", "t.parquet", "-o", "again.csv")[0] == 0
 
 
+@pytest.mark.parametrize("task", [(), ("--task", "generate"), ("--task", "classify", "--target", "city")])
+def test_first_weights_by_name(run, task):
+    messy().to_csv("t.csv", index=False)
+    words = ("fit", "t.csv", *task, "--hidden", "4", "--epochs", 1, "--quiet", "--initializer")
+    assert run(*words, "sparse:2", "-o", "sparse")[0] == 0
+    assert run(*words, "orthogonal", "-o", "orthogonal")[0] == 0
+    weights = [Path(name, "model.safetensors").read_bytes() for name in ("sparse", "orthogonal")]
+    assert weights[0] != weights[1]
+
+
 def test_dry_run_shows_the_recipe_and_writes_nothing(run, tmp_path):
     messy().to_csv("t.csv", index=False)
     code, out, _ = run("fit", "t.csv", "--set", "lr=0.5", "--epochs", 7, "--dry-run", "--json")
@@ -295,6 +305,9 @@ WRONG_USE = {
     "precision": ["fit", "t.csv", "--precision", "float8", "-o", "m"],
     "scaling": ["fit", "t.csv", "--scaling", "huge", "-o", "m"],
     "fidelity": ["fit", "t.csv", "--fidelity", "perfect", "-o", "m"],
+    "initializer": ["fit", "t.csv", "--initializer", "xavier", "-o", "m"],
+    "initializer of convolutions": ["fit", "t.csv", "--hidden", "residual", "--initializer", "he", "-o", "m"],
+    "initializer of sentences": ["fit", "t.csv", "--task", "translate", "--initializer", "he", "-o", "m"],
     "label": ["fit", "t.csv", "--label", "nowhere", "-o", "m"],
     "epochs": ["fit", "t.csv", "--epochs", "0", "-o", "m"],
     "batch size": ["fit", "t.csv", "--batch-size", "0", "-o", "m"],

@@ -17,9 +17,11 @@ from experiments import (
     depth,
     depth_page,
     features,
+    initialization,
     intermediate,
     known_factors,
     layer_trainers,
+    learning_dynamics,
     overcomplete,
     overcomplete_page,
     reconstruction_2006,
@@ -31,7 +33,7 @@ from experiments import (
 from layerwise.data import Table
 from layerwise.penalties import cross_entropy
 from layerwise.recipes import Setting
-from layerwise.training import Objective
+from layerwise.training import EpochEnd, Objective, StopPhase
 
 pytestmark = pytest.mark.usefixtures("results_are_left_alone")
 
@@ -324,3 +326,59 @@ def test_saddle(capsys):
     saddle.main(["--quick"])
     said = capsys.readouterr().out
     assert "came to rest there: Newton;" in said
+
+
+@pytest.mark.usefixtures("fake_data")
+@pytest.mark.parametrize(
+    ("experiment", "claims"),
+    [
+        (initialization, ["From orthogonal matrices 3 layers took", "Epochs of relu nets to a training loss of 0.2"]),
+        (learning_dynamics, ["below 1 for 3 of these 3", "orthogonal matrices of 100 x 100 differ from 1"]),
+    ],
+    ids=["initialization", "learning_dynamics"],
+)
+def test_quick_studies_of_deep_nets_tell_what_they_found_and_write_nothing(experiment, claims, capsys):
+    experiment.main(["--quick"])
+    said = capsys.readouterr().out
+    assert [claim for claim in claims if claim not in said] == []
+    assert "nan" not in said
+
+
+def test_the_fastest_rate_is_found_from_either_side():
+    asked = []
+
+    def epochs(rate, most):
+        asked.append(rate)
+        return 10 / rate if rate <= 2 else initialization.NEVER
+
+    for start in (0.5, 8.0):
+        found, rate = initialization.fastest(epochs, start)
+        assert 2 / initialization.FINER < rate <= 2
+        assert found == 10 / rate
+    assert initialization.fastest(lambda rate, most: initialization.NEVER, 1.0)[0] == initialization.NEVER
+    assert len(asked) < 30
+
+
+def test_between_two_epochs_the_loss_falls_along_a_line_in_its_logarithm():
+    until = initialization.Until(0.1)
+    until(EpochEnd("train", 1, 1, {"loss": 1.0}, {}, True, 0.0))
+    with pytest.raises(StopPhase, match="reached"):
+        until(EpochEnd("train", 2, 2, {"loss": 0.01}, {}, True, 0.0))
+    assert until.epochs == pytest.approx(1.5)
+    with pytest.raises(StopPhase, match="diverged"):
+        until(EpochEnd("train", 3, 3, {"loss": 1000.0}, {}, True, 0.0))
+
+
+@pytest.mark.parametrize(("late", "held"), [(12.0, "times held"), (20.0, "did not hold")])
+def test_what_is_said_of_first_weights_follows_the_figures(late, held):
+    rows = [
+        {"net": net, "start": way, "depth": number, "seed": seed, "epochs": value if way == "orthogonal" else never}
+        for net in ("linear", "tanh", "relu")
+        for way in initialization.WAYS[: 3 if net == "linear" else 4]
+        for number, value, never in ((5, 10.0, 10.0), (40, late, initialization.NEVER))
+        for seed in range(2)
+    ]
+    said = initialization.finding(rows)
+    assert f"that it is at most 1.3 {held}" in said or f"that it is at most 1.3 times {held}" in said
+    assert "Gaussian 5; Glorot/He 5; orthogonal 40; pre-trained 5" in said
+    assert "Gaussian 10, never" in said

@@ -27,12 +27,14 @@ from layerwise.estimators import (
 from layerwise.estimators.loading import PictureModel, RowsModel
 from layerwise.models import (
     Convolutional,
+    Initializer,
     Network,
     Recurrent,
     Residual,
     SequenceNetwork,
     Transformer,
     identity,
+    initializer_from_name,
     sigmoid,
 )
 from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
@@ -104,6 +106,7 @@ class FitOptions:
     hidden: str = "auto"
     scaling: str = "auto"
     fidelity: str = "auto"
+    initializer: str | None = None
     contamination: float | None = None
     window: int | None = None
     noise: str | None = None
@@ -152,6 +155,7 @@ class FitOptions:
             return DeepAutoencoder(
                 self.code,
                 hidden_layer_sizes=self._network() or self._widths() or "auto",
+                layer=self._layer(),
                 fidelity=self._fidelity(),
                 recipe=self.recipe,
                 **common,
@@ -164,7 +168,12 @@ class FitOptions:
             return self._of_sentences(common)
         widths = (*(self._widths() or (256,) * 2), *([] if self.code is None else [self.code]))
         return PREDICTORS[self.task](
-            widths, fidelity=self._fidelity(), recipe=self.recipe, test_fraction=TEST_FRACTION, **common
+            widths,
+            layer=self._layer(),
+            fidelity=self._fidelity(),
+            recipe=self.recipe,
+            test_fraction=TEST_FRACTION,
+            **common,
         )
 
     def _of_rows(self, common: dict[str, Any]) -> VariationalAutoencoder | AutoencoderDetector | AutoencoderImputer:
@@ -172,6 +181,7 @@ class FitOptions:
         given["--codes"] = self.codes is not None and self.task != "generate"
         given["--code"] = self.code is not None and self.task == "impute"
         self._refuse(given)
+        common = {"layer": self._layer(), **common}
         if self.task == "generate":
             chosen = {"hidden_layer_sizes": self._widths()} if self._widths() else {}
             return VariationalAutoencoder(self.code, recipe=self.recipe, **{**common, **chosen})
@@ -192,6 +202,7 @@ class FitOptions:
     def _of_pictures(self, common: dict[str, Any]) -> PictureModel:
         given = {"--fidelity": self.fidelity != "auto", "--codes": self.codes is not None}
         given |= {"--code": self.code is not None, "--scaling": self.scaling != "auto"}
+        given["--initializer"] = self.initializer is not None
         self._refuse(given)
         chosen: dict[str, Any] = {"recipe": self.recipe, **{k: v for k, v in common.items() if k != "scaling"}}
         if self._widths():
@@ -203,6 +214,7 @@ class FitOptions:
     def _of_sentences(self, common: dict[str, Any]) -> Translator:
         given = {"--fidelity": self.fidelity != "auto", "--codes": self.codes is not None}
         given |= {"--code": self.code is not None, "--scaling": self.scaling != "auto"}
+        given["--initializer"] = self.initializer is not None
         self._refuse(given)
         networks: dict[str, type[SequenceNetwork]] = {
             "auto": Recurrent,
@@ -228,6 +240,13 @@ class FitOptions:
                 raise InputError("--hidden convolutional has the code that its pooling leaves; leave --code out.")
             return partial(Convolutional, output=output)
         return None
+
+    def _layer(self) -> Initializer | None:
+        if self.initializer is None:
+            return None
+        if self.hidden in ("residual", "convolutional"):
+            raise InputError(f"--initializer is for dense layers, which --hidden {self.hidden} has not; leave it out.")
+        return initializer_from_name(self.initializer)
 
     def _widths(self) -> tuple[int, ...]:
         """The widths that were asked for; none where they are left to the estimator."""

@@ -30,6 +30,13 @@ def fit(
     ] = "auto",
     scaling: Annotated[str, typer.Option(help='"auto", "standard", "minmax" or "none".')] = "auto",
     fidelity: Annotated[str, typer.Option(help='"auto", "squared_error", "mixed" or "cross_entropy".')] = "auto",
+    initializer: Annotated[
+        str | None,
+        typer.Option(
+            help="First weights of dense layers: orthogonal (also orthogonal:critical), glorot, he, gaussian:0.01, "
+            "identity:0.01, sparse:15, lsuv or pca."
+        ),
+    ] = None,
     task: Annotated[
         str,
         typer.Option(
@@ -110,6 +117,7 @@ def fit(
         hidden=hidden,
         scaling=scaling,
         fidelity=fidelity,
+        initializer=initializer,
         contamination=contamination,
         window=window,
         noise=noise,

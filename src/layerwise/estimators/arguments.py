@@ -1,6 +1,7 @@
 """The arguments of an estimator, checked when `fit` begins, as scikit-learn asks."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -8,13 +9,15 @@ from sklearn.base import BaseEstimator
 from layerwise.corruptions import Corruption
 from layerwise.data.tokens import vocabulary_size
 from layerwise.errors import InputError
-from layerwise.models import Layer
+from layerwise.models import Initializer, Layer, initializer_from_name
 from layerwise.models.activations import shown
 from layerwise.penalties import Penalty
 from layerwise.recipes import RECIPES, is_number, is_whole
 from layerwise.training import Phase
 
-__all__ = ["check_arguments", "named"]
+__all__ = ["LayerChoice", "check_arguments", "layer_of", "named"]
+
+LayerChoice = Layer | Initializer | str | None
 
 OF_THE_RECIPE = {"max_epochs": None, "batch_size": None, "learning_rate": None, "corruption": "auto"}
 
@@ -50,6 +53,23 @@ def named(recipe: Any) -> Any:
     'hinton2006'
     """
     return RECIPES[recipe] if isinstance(recipe, str) else recipe
+
+
+def layer_of(given: LayerChoice, usual: Layer) -> Layer:
+    """The layer that is meant: the given one, or the usual one, perhaps with a given initializer or one of that name.
+
+    Raises:
+        InputError: for an unknown name.
+
+    >>> chosen = layer_of("sparse", Layer(dropout=0.3))
+    >>> chosen.initializer, chosen.dropout
+    (Sparse(connections=15, standard_deviation=1.0), 0.3)
+    """
+    if isinstance(given, Layer):
+        return given
+    if given is None:
+        return usual
+    return replace(usual, initializer=initializer_from_name(given) if isinstance(given, str) else given)
 
 
 def _widths(value: object) -> bool:
@@ -97,7 +117,10 @@ _RULES: dict[str, Rule] = {
         _widths,
         "'auto', a sequence of whole numbers from 1 on, or for pictures a function that makes the model",
     ),
-    "layer": _or_none(lambda value: isinstance(value, Layer), "a layerwise.models.Layer"),
+    "layer": _or_none(
+        lambda value: isinstance(value, Layer | Initializer | str),
+        "a Layer or an initializer of layerwise.models, or the name of one",
+    ),
     "code_activation": (
         lambda value: value == "auto" or callable(value),
         "'auto' or an activation of layerwise.models",

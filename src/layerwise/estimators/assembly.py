@@ -10,7 +10,19 @@ import torch
 
 from layerwise.data import Binary, Categorical, Numeric, Rows, Schema
 from layerwise.errors import InputError
-from layerwise.models import Activation, Dense, Inputs, Layer, Network, PrincipalComponents, identity, sigmoid
+from layerwise.estimators.arguments import LayerChoice, layer_of
+from layerwise.models import (
+    Activation,
+    Dense,
+    Inputs,
+    Layer,
+    Network,
+    PrincipalComponents,
+    Variational,
+    identity,
+    sigmoid,
+    start_from_rows,
+)
 from layerwise.penalties import Fidelity, Penalty, clipped_squared_error, cross_entropy, is_crossed
 from layerwise.recipes import Architecture
 from layerwise.training import Objective, Schedule
@@ -50,7 +62,8 @@ class Plan(Planned):
         code: size of the code; None is a third of the columns that vary (of the pixels), at least 2.
         hidden: widths of the encoder's hidden layers; "auto" is two of 256. Or what makes the model of pictures from
             their shape.
-        layer: how hidden layers are made; None is `Layer()`, with dropout of 0.3 for fewer than 1000 rows.
+        layer: how hidden layers are made; None is `Layer()`, with dropout of 0.3 for fewer than 1000 rows. An
+            initializer, or the name of one, changes that alone.
         linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights and recipes by layers.
         fidelity: a fidelity, or a function that makes one for a schema, like `MixedFidelity.of`; None is the squared
             error, clipped to the range of columns that have a floor or a ceiling. `cross_entropy` needs features in
@@ -62,7 +75,7 @@ class Plan(Planned):
 
     code: int | None = None
     hidden: Sequence[int] | Literal["auto"] | Maker = "auto"
-    layer: Layer | None = None
+    layer: LayerChoice = None
     linear_path: bool | Literal["auto"] = "auto"
     fidelity: Fidelity | Callable[[Schema], Fidelity] | None = None
     penalties: Mapping[str, tuple[float | Schedule, Penalty]] | None = None
@@ -103,7 +116,7 @@ class Plan(Planned):
         Raises:
             InputError: for a code that does not fit.
         """
-        layer = self.layer or self.architecture.layer or Layer(dropout=DROPOUT if rows < FEW_ROWS else 0.0)
+        layer = layer_of(self.layer, self.architecture.layer or Layer(dropout=DROPOUT if rows < FEW_ROWS else 0.0))
         crossed, activation = is_crossed(self.target(schema)), self._activation
         usual = self.architecture.linear_path and not (layer.tied or crossed or activation is not identity)
         *hidden, code = self.widths(schema)[1:]
@@ -210,17 +223,16 @@ def _embeddings(schema: Schema) -> tuple[tuple[int, int, int], ...]:
 
 
 def prepare(model: Network, rows: Rows) -> None:
-    """Start a fresh model from the training rows: PCA in its linear path, bounds at floors and ceilings."""
-    if not isinstance(model, Dense):
-        return
-    if model.bounds is not None:
+    """Start a fresh model from the training rows: PCA in its linear path, first weights, floors and ceilings."""
+    if isinstance(model, Dense) and model.bounds is not None:
         model.bounds.set(*_floors_and_ceilings(rows))
-    if model.linear_path is None:
-        return
-    components = PrincipalComponents.fit(rows, model.code)
-    # Beyond the rank of the data there is nothing to scale.
-    scales = torch.where(components.variances > 0, components.variances.sqrt(), 1.0)
-    model.start_from_principal_components(components.components, components.center, scales)
+    if isinstance(model, Dense) and model.linear_path is not None:
+        components = PrincipalComponents.fit(rows, model.code)
+        # Beyond the rank of the data there is nothing to scale.
+        scales = torch.where(components.variances > 0, components.variances.sqrt(), 1.0)
+        model.start_from_principal_components(components.components, components.center, scales)
+    if isinstance(model, Dense | Variational):
+        start_from_rows(model, rows)
 
 
 def _floors_and_ceilings(rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:

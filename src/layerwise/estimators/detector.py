@@ -18,7 +18,7 @@ from torch import Tensor
 
 from layerwise.data import Rows, Schema, Table, Windows
 from layerwise.errors import InputError, ModelFileError
-from layerwise.estimators.arguments import check_arguments, named
+from layerwise.estimators.arguments import LayerChoice, check_arguments, layer_of, named
 from layerwise.estimators.assembly import Plan, prepare
 from layerwise.estimators.base import RowsEstimator
 from layerwise.estimators.detection import (
@@ -67,7 +67,8 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
             well be larger than that of the anomalies.
         contamination: share of the training rows that are flagged, from 0 (none) to 0.5; "auto" flags rows whose
             `anomaly_probability` is at least 0.5, and the strangest hundredth in any case.
-        layer: activation, initializer, normalization and dropout of the hidden layers; None is `Layer()`.
+        layer: activation, initializer, normalization and dropout of the hidden layers; None is `Layer()`; as in
+            `DeepAutoencoder` an initializer or its name alone.
         scaling: "standard" (robust), "minmax" or "none"; "auto" is minmax for 8-bit pictures, else standard.
         recipe: as in `DeepAutoencoder`; None is `recipes.detection`.
         device: "auto", "cpu", "cuda:1", "mps".
@@ -104,7 +105,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         window: int | None = None,
         trim: float = 0.4,
         contamination: float | Literal["auto"] = "auto",
-        layer: Layer | None = None,
+        layer: LayerChoice = None,
         scaling: Literal["auto", "standard", "minmax", "none"] = "auto",
         recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
         device: str = "auto",
@@ -348,7 +349,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
 
     def _plan(self, code: int | None) -> Plan:
         hidden = WIDTHS if isinstance(self.hidden_layer_sizes, str) else self.hidden_layer_sizes
-        return Plan(code, hidden, self.layer or Layer(), architecture=architecture(named(self.recipe)))
+        return Plan(code, hidden, layer_of(self.layer, Layer()), architecture=architecture(named(self.recipe)))
 
     def _codes(self, schema: Schema) -> list[int]:
         first = self._plan(self.n_components).code_size(schema)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from layerwise.data import Batch
 from layerwise.estimators.cross_validation import Run
-from layerwise.models import FactorModel, Imputer, Predictor, PrincipalComponents
+from layerwise.models import FactorModel, Imputer, Predictor, PrincipalComponents, start_from_rows
 from layerwise.models.imputer import regressed
 from layerwise.randomness import generator
 from layerwise.training import Recipe, TensorRows, fit
@@ -247,6 +247,7 @@ def make_imputer(
     copies = copies_of(len(x))
     hide = Hiding(widths, run.seed)
     training = Masked(x[trained], observed[trained], linear, hide=hide, copies=copies)
+    start_from_rows(imputer.net, training)
     validation = Masked(x[held], observed[held], linear, hide=hide, copies=copies) if len(held) else None
     fit(
         imputer.net,

@@ -17,7 +17,7 @@ from torch import Tensor
 from layerwise.data import Rows, Schema, Table
 from layerwise.data.completion import completed
 from layerwise.errors import ModelFileError
-from layerwise.estimators.arguments import check_arguments, named
+from layerwise.estimators.arguments import LayerChoice, check_arguments, layer_of, named
 from layerwise.estimators.base import RowsEstimator
 from layerwise.estimators.frames import like
 from layerwise.estimators.imputation import Found, Hiding, Masked, copies_of, found_cells, make_imputer
@@ -50,7 +50,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
     Arguments:
         hidden_layer_sizes: of the network.
         layer: activation, initializer, normalization and dropout; None is `Layer()`, with a dropout of 0.2 for fewer
-            than 1000 rows.
+            than 1000 rows; as in `DeepAutoencoder` an initializer or its name alone.
         scaling: "standard" (robust), "minmax" or "none"; "auto" is minmax for 8-bit pictures, else standard.
         recipe: a function that makes phases of a `Setting`, a recipe's name, or phases; None is `recipes.imputation`.
         device: "auto", "cpu", "cuda:1", "mps": where the network is trained.
@@ -81,7 +81,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         self,
         *,
         hidden_layer_sizes: Sequence[int] = (256, 256),
-        layer: Layer | None = None,
+        layer: LayerChoice = None,
         scaling: Literal["auto", "standard", "minmax", "none"] = "auto",
         recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
         device: str = "auto",
@@ -246,7 +246,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         return Schema.fit(table, scaling=self.scaling).rounded(table)
 
     def _network(self, rows: int, seed: int, inputs: int, outputs: int) -> Predictor:
-        layer = self.layer or Layer(dropout=DROPOUT if rows < FEW_ROWS else 0.0)
+        layer = layer_of(self.layer, Layer(dropout=DROPOUT if rows < FEW_ROWS else 0.0))
         return Predictor(inputs, self.hidden_layer_sizes, outputs=outputs, layer=layer, seed=seed)
 
     def _recipe(self, rows: int) -> Recipe:

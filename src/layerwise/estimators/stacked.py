@@ -30,7 +30,8 @@ class StackedClassifier(ClassifierMixin, StackedEstimator):
 
     Arguments:
         hidden_layer_sizes: widths of the layers; the last one is the code.
-        layer: activation, initializer, normalization; None is the recipe's, else `Layer()`.
+        layer: activation, initializer, normalization; None is the recipe's, else `Layer()`; as in `DeepAutoencoder` an
+            initializer or its name alone.
         dropout: of the layers in the fine-tuning.
         input_dropout: of the inputs in the fine-tuning.
         head: a scikit-learn classifier that gets the codes instead of a softmax layer; the net is then not fine-tuned,

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from layerwise.data import Rows, Schema, Table
 from layerwise.errors import InputError
-from layerwise.estimators.arguments import check_arguments, named
+from layerwise.estimators.arguments import LayerChoice, check_arguments, layer_of, named
 from layerwise.estimators.assembly import Plan
 from layerwise.estimators.base import RowsTransformer
 from layerwise.estimators.page import report_data
@@ -33,7 +33,7 @@ from layerwise.estimators.prediction import (
     train_stacked,
 )
 from layerwise.estimators.targets import Given, Numbers, Target
-from layerwise.models import Dense, Layer, Predictor
+from layerwise.models import Dense, Layer, Predictor, start_from_rows
 from layerwise.penalties import Fidelity
 from layerwise.recipes import Setting, architecture, denoising_stack
 from layerwise.report import write_report
@@ -66,7 +66,7 @@ class StackedEstimator(RowsTransformer, ABC):
         self,
         hidden_layer_sizes: Sequence[int] = (256, 256),
         *,
-        layer: Layer | None = None,
+        layer: LayerChoice = None,
         dropout: float = 0.3,
         input_dropout: float = 0.0,
         head: BaseEstimator | None = None,
@@ -260,13 +260,15 @@ class StackedEstimator(RowsTransformer, ABC):
         rows = schema.encode(table, told=told)
         recipe = self._recipe(schema, parts, target)
         autoencoder, predictor = self._models(schema, target, len(parts.train), seed)
+        for model in (autoencoder, predictor):
+            start_from_rows(model, rows.take(parts.train))
         runtime = Runtime(self.device, self.precision)
         check_stacked(autoencoder, predictor, recipe, rows=rows, y=target.encode(values), parts=parts, runtime=runtime)
         return _Prepared(table, values, target, parts, schema, rows, recipe, autoencoder, predictor)
 
     def _plan(self) -> Plan:
         style = architecture(named(self.recipe))
-        layer = self.layer or style.layer or Layer()
+        layer = layer_of(self.layer, style.layer or Layer())
         if isinstance(self.hidden_layer_sizes, str) or not self.hidden_layer_sizes:
             raise InputError(
                 "hidden_layer_sizes must be one or more whole numbers from 1 on, of which the last is the code's; got "

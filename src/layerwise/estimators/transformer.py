@@ -9,10 +9,10 @@ import numpy as np
 from layerwise.corruptions import Corruption
 from layerwise.data import Rows, Schema
 from layerwise.errors import ModelFileError
-from layerwise.estimators.arguments import named
+from layerwise.estimators.arguments import LayerChoice, named
 from layerwise.estimators.assembly import Maker, Plan
 from layerwise.estimators.autoencoder import AutoencoderTransformer
-from layerwise.models import Activation, Dense, Layer, Network, Variational
+from layerwise.models import Activation, Dense, Network, Variational
 from layerwise.penalties import Fidelity, Penalty
 from layerwise.recipes import Setting, architecture, default
 from layerwise.runtime import Precision
@@ -41,7 +41,8 @@ class DeepAutoencoder(AutoencoderTransformer):
         hidden_layer_sizes: widths from the input to the code, mirrored in the decoder; "auto" is (256, 256). For
             pictures also a function of their shape that makes the model, as `partial(Residual, code=30)`.
         layer: activation, initializer, normalization, dropout and tying; None is the recipe's (sigmoid units for the
-            classical ones), else `Layer()`, with a dropout of 0.3 for fewer than 1000 rows.
+            classical ones), else `Layer()`, with a dropout of 0.3 for fewer than 1000 rows. An initializer of
+            `layerwise.models`, or its name, like "sparse:15", changes that alone.
         code_activation: of the code; "auto" is the recipe's, else linear.
         linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights, a code that is not linear
             and the classical recipes and those by layers, which cannot have it.
@@ -91,7 +92,7 @@ class DeepAutoencoder(AutoencoderTransformer):
         n_components: int | None = None,
         *,
         hidden_layer_sizes: Sequence[int] | Literal["auto"] | Maker = "auto",
-        layer: Layer | None = None,
+        layer: LayerChoice = None,
         code_activation: Activation | Literal["auto"] = "auto",
         linear_path: bool | Literal["auto"] = "auto",
         scaling: Literal["auto", "standard", "minmax", "none"] = "auto",

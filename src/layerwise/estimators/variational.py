@@ -11,6 +11,7 @@ import torch
 from layerwise.data import Rows, Schema
 from layerwise.diagnostics import importance_weighted_bound
 from layerwise.errors import InputError, ModelFileError
+from layerwise.estimators.arguments import LayerChoice, layer_of
 from layerwise.estimators.assembly import Planned, is_unit_range, usual_code
 from layerwise.estimators.autoencoder import AutoencoderTransformer
 from layerwise.models import Layer, PrincipalComponents, Variational, identity, sigmoid
@@ -81,7 +82,8 @@ class VariationalAutoencoder(AutoencoderTransformer):
         n_components: size of the code; None is a third of the columns (of the pixels of a picture), at least 2. Units
             that are of no use are given up in training.
         hidden_layer_sizes: widths from the input to the code, mirrored in the decoder.
-        layer: activation, initializer and normalization of the hidden layers; None is `Layer()`.
+        layer: activation, initializer and normalization of the hidden layers; None is `Layer()`; as in
+            `DeepAutoencoder` an initializer or its name alone.
         beta: weight of the divergence; above 1 asks for codes with fewer and more independent units, below 1 for better
             reconstructions.
         free_nats: what each unit of the code costs at the least, so that none is given up to save it.
@@ -113,7 +115,7 @@ class VariationalAutoencoder(AutoencoderTransformer):
         n_components: int | None = None,
         *,
         hidden_layer_sizes: Sequence[int] = (500, 500),
-        layer: Layer | None = None,
+        layer: LayerChoice = None,
         beta: float = 1.0,
         free_nats: float = 0.0,
         noise_variance: float | None = None,
@@ -181,7 +183,7 @@ class VariationalAutoencoder(AutoencoderTransformer):
         if not self.beta >= 0:
             raise InputError(f"beta must be at least 0; got {self.beta}.")
         hidden = tuple(int(width) for width in self.hidden_layer_sizes)
-        layer = self.layer or Layer()
+        layer = layer_of(self.layer, Layer())
         return VariationalPlan(self.n_components, hidden, layer, self.beta, self.free_nats, self.noise_variance_)
 
     def _default(self, setting: Setting, *, epochs: int | None) -> Recipe:

@@ -6,6 +6,7 @@ from layerwise.models.activations import (
     TopK,
     activation_from_name,
     activation_name,
+    critical_gain,
     elu,
     gain,
     gelu,
@@ -35,8 +36,21 @@ from layerwise.models.config import (
 from layerwise.models.convolutional import Convolutional, PictureAutoencoder, Residual
 from layerwise.models.dense import Dense, Feedforward, Mirrored, Part
 from layerwise.models.detector import Detector, Judge, Strangeness
+from layerwise.models.first_weights import start_from_rows
 from layerwise.models.imputer import FactorModel, Imputer, Posterior
-from layerwise.models.initializers import Gaussian, Glorot, He, Initializer, Orthogonal
+from layerwise.models.initializers import (
+    DataDependent,
+    Gaussian,
+    Glorot,
+    He,
+    Identity,
+    Initializer,
+    LayerSequentialUnitVariance,
+    Orthogonal,
+    PrincipalDirections,
+    Sparse,
+    initializer_from_name,
+)
 from layerwise.models.layers import (
     Bounds,
     DenseLayer,
@@ -68,6 +82,7 @@ __all__ = [
     "Config",
     "Convolutional",
     "ConvolutionalConfig",
+    "DataDependent",
     "Dense",
     "DenseConfig",
     "DenseLayer",
@@ -81,12 +96,14 @@ __all__ = [
     "GaussianUnits",
     "Glorot",
     "He",
+    "Identity",
     "Imputer",
     "ImputerConfig",
     "Initializer",
     "Inputs",
     "Judge",
     "Layer",
+    "LayerSequentialUnitVariance",
     "LinearPath",
     "Maxout",
     "Mirrored",
@@ -102,6 +119,7 @@ __all__ = [
     "Predictor",
     "PredictorConfig",
     "PrincipalComponents",
+    "PrincipalDirections",
     "RectifiedUnits",
     "Recurrent",
     "Residual",
@@ -113,6 +131,7 @@ __all__ = [
     "SequenceConfig",
     "SequenceModel",
     "SequenceNetwork",
+    "Sparse",
     "Stacked",
     "Stochastic",
     "Strangeness",
@@ -126,10 +145,12 @@ __all__ = [
     "activation_from_name",
     "activation_name",
     "beam_search",
+    "critical_gain",
     "elu",
     "gain",
     "gelu",
     "identity",
+    "initializer_from_name",
     "leaky_relu",
     "model_of",
     "relu",
@@ -137,6 +158,7 @@ __all__ = [
     "sigmoid",
     "silu",
     "softplus",
+    "start_from_rows",
     "tanh",
     "units_of",
 ]

@@ -27,6 +27,7 @@ __all__ = [
     "TopK",
     "activation_from_name",
     "activation_name",
+    "critical_gain",
     "elu",
     "gain",
     "gelu",
@@ -42,6 +43,8 @@ __all__ = [
 ]
 
 Activation = Callable[[Tensor], Tensor]
+
+NEAR = 1e-6  # To 0, for slopes.
 
 sigmoid: Activation = torch.sigmoid
 tanh: Activation = torch.tanh
@@ -204,6 +207,34 @@ def gain(activation: Activation, *, units: int | None = None) -> float:
     nodes, weights = _quadrature(200)
     values = activation(torch.tensor(nodes)).double()
     return float(((torch.from_numpy(weights) * values**2).sum() / math.sqrt(2 * math.pi)) ** -0.5)
+
+
+def critical_gain(activation: Activation, *, units: int | None = None) -> float:
+    r"""The factor on the weights with which a small signal neither dies nor explodes on its way through many layers.
+
+    .. math:: g_c = \left(\tfrac12 f'(0^-)^2 + \tfrac12 f'(0^+)^2\right)^{-1/2}
+
+    It is `gain` for a signal near 0: the same for linear, rectified, `Maxout` and `TopK` layers, whose gain does not
+    depend on the size of the signal, and 1 instead of 1.593 for tanh. With it orthogonal layers pass gradients back
+    unchanged at any depth; with the larger one a deep tanh net passes on signals of a constant size, and gradients that
+    grow from layer to layer.
+
+    Arguments:
+        units: as in `gain`.
+
+    Raises:
+        InputError: for `TopK` without `units`.
+
+    Source: Saxe, McClelland & Ganguli 2013, section 4.
+
+    >>> [round(critical_gain(f), 3) for f in (identity, relu, tanh, sigmoid)]
+    [1.0, 1.414, 1.0, 4.0]
+    """
+    if isinstance(activation, Maxout | TopK):
+        return gain(activation, units=units)
+    left, middle, right = activation(torch.tensor([-NEAR, 0.0, NEAR], dtype=torch.float64)).tolist()
+    slopes = (middle - left) / NEAR, (right - middle) / NEAR
+    return ((slopes[0] ** 2 + slopes[1] ** 2) / 2) ** -0.5
 
 
 def _square_of_largest(k: int, n: int) -> float:

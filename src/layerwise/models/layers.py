@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from layerwise.errors import InputError
-from layerwise.models.activations import Activation, TopK, expansion, gain, identity, silu
+from layerwise.models.activations import Activation, TopK, critical_gain, expansion, gain, identity, silu
 from layerwise.models.base import Stochastic
 from layerwise.models.initializers import Initializer, Orthogonal
 from layerwise.randomness import generator
@@ -126,7 +126,8 @@ class DenseLayer(nn.Module):
         # A tuple hides the mirrored layer from the module tree: its parameters are counted, moved and saved once.
         self._mirrored = () if mirrored is None else (mirrored,)
         if mirrored is None:
-            noise, factor = generator(seed, place, 0), gain(layer.activation, units=units)
+            noise = generator(seed, place, 0)
+            factor = (critical_gain if layer.initializer.critical else gain)(layer.activation, units=units)
             # One draw for each piece of a maxout unit: a unit sees all its inputs with every piece.
             pieces = [
                 layer.initializer(units, inputs, gain=factor, generator=noise)
@@ -164,6 +165,15 @@ class DenseLayer(nn.Module):
     def linear(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
         """What the activation is applied to."""
         return self.normalize(functional.linear(x, self.effective_weight, self.bias))
+
+    def set_affine(self, weight: Float[Tensor, "outputs inputs"], bias: Float[Tensor, " outputs"]) -> None:
+        """Give the layer its weights, and its biases where it has some."""
+        with torch.no_grad():
+            self.weight.copy_(weight)
+            if self.magnitude is not None:
+                self.magnitude.copy_(weight.norm(dim=1))
+            if self.bias is not None:
+                self.bias.copy_(bias)
 
     def silence(self) -> None:
         """Make the layer's linear output zero, so that a branch starts without a voice."""
