@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from experiments import study
 from experiments.features import axes_of, canvas, chosen, listed, logarithmic, targeted, titled, told
 from experiments.study import BLUE, GREEN, ORANGE, RED, Row
+from layerwise.diagnostics import modes_of
 from layerwise.models import (
     Dense,
     Gaussian,
@@ -66,6 +67,7 @@ RATES = (0.1, 0.03, 0.01, 0.003)
 FINER = 1.25  # Between two rates that are tried for a linear net.
 LEAST = 1e-3  # Of the first rate.
 DIVERGED = 100.0  # Times the first loss.
+CLASSES = 10
 NEVER = float("inf")
 
 
@@ -225,15 +227,18 @@ def fastest(epochs: Callable[[float, float], float], start: float) -> tuple[floa
 
 
 def whitened(x: torch.Tensor, classes: Any, components: int) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """White inputs, classes as numbers of which the map's singular values have mean square 1, and the loss to reach."""
+    """White inputs, classes as nine numbers whose modes all have strength 1, and the loss to be reached.
+
+    Ten indicators of classes, whose sum never varies, would ask for a map with a mode of strength 0, to which a product
+    of many matrices gets the later the more there are.
+    """
     known = PrincipalComponents.fit(TensorRows(x), components)
     white = known.transform(x) / known.variances.sqrt()
-    y = torch.nn.functional.one_hot(torch.from_numpy(classes), 10).float()
-    y = y - y.mean(0)
-    strengths = torch.linalg.svdvals(y.T @ white / len(x))[:9]
-    y = y / strengths.square().mean().sqrt()
-    total, learned = float(y.square().sum(1).mean()), 9.0
-    return white, y, total - (1 - LEFT) * learned
+    indicators = torch.nn.functional.one_hot(torch.from_numpy(classes), CLASSES).float()
+    modes = modes_of(white, indicators - indicators.mean(0))
+    count = min(CLASSES - 1, components)
+    y = (indicators - indicators.mean(0)) @ (modes.outputs / modes.strengths)[:, :count]
+    return white, y, float(y.square().sum(1).mean()) - (1 - LEFT) * count
 
 
 def median(rows: Sequence[Row], **values: Any) -> float:
@@ -361,10 +366,10 @@ def main(words: Sequence[str] | None = None) -> None:
             f"Gaussian weights have a standard deviation of {SMALL:g}, tanh nets Glorot's, ReLU nets He's; "
             "orthogonal ones have the critical gain (1 for tanh, 1.414 for ReLU). Pre-training: each layer for "
             f"{size.layer_epochs} epochs of Adam at 1e-3 as an autoencoder, which do not count. Linear nets: the first "
-            f"{size.linear_rows} pictures as {size.components} white principal components, classes as numbers, the "
-            "squared error, all layers as wide as the input; gradient descent on all rows at once for at most "
-            f"{size.linear_epochs} epochs, the rate tuned for each net to a factor of {FINER:g}; Gaussian weights have "
-            "a standard deviation of 1 / sqrt(inputs) there."
+            f"{size.linear_rows} pictures as {size.components} white principal components, classes as nine numbers "
+            "whose modes all have strength 1, the squared error, all layers as wide as the input; gradient descent on "
+            f"all rows at once for at most {size.linear_epochs} epochs, the rate tuned for each net to a factor of "
+            f"{FINER:g}; Gaussian weights have a standard deviation of 1 / sqrt(inputs) there."
         ),
         finding=text,
         shown=shown(rows),

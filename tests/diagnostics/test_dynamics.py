@@ -92,14 +92,14 @@ def test_the_modes_of_a_three_layer_net_follow_equation_12_within_one_percent():
 
 
 def test_deeper_nets_follow_equation_15_within_one_percent():
-    strengths, rate, steps = [2.0, 1.4], 1e-3, 350
+    strengths, rate, steps = [2.0, 1.7], 2e-3, 300
     x, y, modes = task(strengths)
     curve = trained(net(modes, 0.1, layers=4), x, y, modes=modes, rate=rate, steps=steps)
     times = TAU_PER_RATE * rate * np.arange(steps + 1)
     for number, strength in enumerate(strengths):
         expected = deep_theory(times, strength=strength, initial=0.1, layers=4)
         assert np.abs(curve[:, number] - expected).max() < 0.01 * strength
-        assert expected[-1] > 0.8 * strength
+        assert expected[-1] > 0.75 * strength
 
 
 def test_what_is_conserved_changes_in_proportion_to_the_step():
@@ -153,7 +153,7 @@ def test_a_linear_autoencoder_learns_its_components_by_their_variances():
     for number, strength in enumerate(modes.strengths.tolist()):
         expected = theory(times, strength=strength, initial=0.05, variance=strength)
         assert np.abs(curve[:, number] - expected).max() < 0.01
-        assert expected[-1] > 0.8
+        assert expected[-1] > 0.75
 
 
 @pytest.mark.parametrize(
