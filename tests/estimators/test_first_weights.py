@@ -26,7 +26,7 @@ Y = (X[:, 0] > 2).astype(int)
         lambda layer: DeepAutoencoder(2, hidden_layer_sizes=(5,), layer=layer, max_epochs=1, random_state=0),
         lambda layer: VariationalAutoencoder(2, hidden_layer_sizes=(5,), layer=layer, max_epochs=1, random_state=0),
         lambda layer: AutoencoderDetector(2, hidden_layer_sizes=(5,), layer=layer, n_members=1, random_state=0),
-        lambda layer: AutoencoderImputer((5,), layer=layer, random_state=0),
+        lambda layer: AutoencoderImputer(hidden_layer_sizes=(5,), layer=layer, random_state=0),
         lambda layer: StackedClassifier((5,), layer=layer, max_epochs=1, random_state=0),
     ],
     ids=["autoencoder", "variational", "detector", "imputer", "classifier"],
