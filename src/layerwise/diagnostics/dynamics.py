@@ -231,7 +231,7 @@ def _weights(model: Feedforward) -> list[Tensor]:
     """From the input up, in float64."""
     if model.front is not None or model.linear_path is not None:
         raise InputError("the dynamics of linear nets need one chain of layers; this model has more beside it.")
-    found = []
+    found = list[Tensor]()
     for layer in (*model.encoder, *model.decoder):
         assert isinstance(layer, DenseLayer)
         if layer.activation is not identity or not isinstance(layer.normalize, nn.Identity):
