@@ -31,6 +31,7 @@ Examples:
   layerwise fit table.csv --code 5 -o model
   layerwise transform model table.csv -o codes.csv
   layerwise report model table.csv -o report.html
+  layerwise diagnose model table.csv -o diagnosis.html
   layerwise fit table.csv --task classify --target species -o classifier
   layerwise predict classifier new.csv -o predictions.csv
   layerwise fit table.csv --task detect -o detector

@@ -22,7 +22,7 @@ from layerwise.cli.app import (
     out,
 )
 
-__all__ = ["compare", "datasets", "info", "report"]
+__all__ = ["compare", "datasets", "diagnose", "info", "report"]
 
 
 @app.command(epilog="Example: layerwise report model table.csv -o report.html")
@@ -44,6 +44,28 @@ def report(
 
     source = None if data is None else DataOptions(data, data_dir, label, member=member)
     commands.report(model, source, output=output, device=device)
+
+
+@app.command(epilog="Example: layerwise diagnose model table.csv -o diagnosis.html")
+def diagnose(
+    model: Model,
+    data: Data,
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")],
+    data_dir: DataDir = None,
+    member: Member = None,
+    device: Device = "auto",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Tell what holds a model's training up, with one sentence of advice each, and write it as an HTML page."""
+    from layerwise import commands
+    from layerwise.options import DataOptions
+
+    findings = commands.diagnose(model, DataOptions(data, data_dir, member=member), output=output, device=device)
+    shown = [{name: row[name] for name in ("name", "verdict", "advice")} for row in findings]
+    out(findings if as_json else shown, as_json)
 
 
 @app.command(epilog="Example: layerwise compare table.csv --target churned")

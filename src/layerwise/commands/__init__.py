@@ -7,7 +7,7 @@ from layerwise.commands.search import search, verdicts
 from layerwise.commands.text import translate
 from layerwise.commands.train import FitResult, dry_run, fit, phases
 from layerwise.commands.use import impute, predict, reconstruct, score, transform
-from layerwise.commands.view import compare, evaluate, info, list_datasets, report
+from layerwise.commands.view import compare, diagnose, evaluate, info, list_datasets, report
 from layerwise.commands.words import as_table, summary
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "apply",
     "as_table",
     "compare",
+    "diagnose",
     "dry_run",
     "evaluate",
     "export",

@@ -4,16 +4,17 @@ from pathlib import Path
 from typing import Any
 
 from layerwise.commands.pictures import judge_pictures
-from layerwise.commands.rows import judged
+from layerwise.commands.rows import ENCODERS, judged, loaded, matching
 from layerwise.commands.words import summary
 from layerwise.data import datasets
 from layerwise.errors import InputError
 from layerwise.estimators import compare as cross_validated
 from layerwise.estimators import load
 from layerwise.estimators.loading import PictureModel, TextModel
+from layerwise.files import check_file
 from layerwise.options import DataOptions
 
-__all__ = ["compare", "evaluate", "info", "list_datasets", "report"]
+__all__ = ["compare", "diagnose", "evaluate", "info", "list_datasets", "report"]
 
 
 def evaluate(model: Path, source: DataOptions, *, masks: Path | None = None, device: str) -> tuple[dict[str, Any], str]:
@@ -36,6 +37,19 @@ def report(model: Path, source: DataOptions | None, *, output: Path, device: str
         estimator.report(output, title=model.name)
         return
     estimator.report(output, None if source is None else judged(estimator, source), title=model.name)
+
+
+def diagnose(model: Path, source: DataOptions, *, output: Path, device: str) -> list[dict[str, Any]]:
+    """Write the page of what is found of a model at some rows, and give the findings as plain values.
+
+    Raises:
+        InputError: for a model that is no autoencoder of rows.
+    """
+    check_file(output)
+    estimator = loaded(model, ENCODERS, "cannot be diagnosed. Fit an autoencoder", device)
+    findings = estimator.diagnosis_report(output, matching(estimator, source), title=model.name)
+    rows = [finding.row() for finding in findings]
+    return [{name: row[name] for name in ("name", "verdict", "advice", "figures")} for row in rows]
 
 
 def info(model: Path) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from layerwise.models import (
 )
 from layerwise.penalties import Contraction
 
-__all__ = ["active_share", "hoyer", "jacobian_norm", "saturation"]
+__all__ = ["active_share", "activity_range", "hoyer", "jacobian_norm", "saturation"]
 
 CELLS = 2**24  # The numbers of one intermediate result; 64 MB in float32.
 ROWS = 1024
@@ -112,7 +112,7 @@ def saturation(model: Autoencoder, rows: Source, *, margin: float = 0.05) -> tup
     if not 0 < margin < 0.5:
         raise InputError(f"the margin must be between 0 and 0.5; got {margin}.")
     _check_rows(rows)
-    ranges = [_range(activation) for activation in _activations(model)]
+    ranges = [activity_range(activation) for activation in _activations(model)]
     near, seen = [0] * len(ranges), [0] * len(ranges)
     for _, run in passes(model, rows):
         for place, (ends, h) in enumerate(zip(ranges, (*run.hidden, run.code), strict=True)):
@@ -190,7 +190,12 @@ def _activations(model: Autoencoder) -> list[Activation]:
     raise InputError(f"the activations of {type(model).__name__} are not known; give a feedforward model or a machine.")
 
 
-def _range(activation: Activation) -> tuple[float, float] | None:
+def activity_range(activation: Activation) -> tuple[float, float] | None:
+    """The ends of what an activation can give; None where it is open at an end, or another function.
+
+    >>> activity_range(tanh)
+    (-1.0, 1.0)
+    """
     return next((ends for function, ends in RANGES if function is activation), None)
 
 

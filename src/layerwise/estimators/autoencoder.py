@@ -14,11 +14,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from layerwise.data import Rows, Schema, Table
-from layerwise.diagnostics import passes
+from layerwise.diagnostics import Finding, passes
 from layerwise.errors import InputError
 from layerwise.estimators.arguments import check_arguments, named
 from layerwise.estimators.assembly import Planned, prepare
 from layerwise.estimators.base import RowsTransformer
+from layerwise.estimators.diagnosis import diagnosed, diagnosis, diagnosis_data
 from layerwise.estimators.engine import judge, train
 from layerwise.estimators.frames import like
 from layerwise.estimators.generation import density_of, grid, mixture, routes
@@ -345,6 +346,39 @@ class AutoencoderTransformer(RowsTransformer, ABC):
             saved = replace(saved, metrics=plain(metrics | self._evidence(rows)), examples=examples)
             source = table.source or "the given rows"
         write_report(report_data(saved, title=title, source=source), path)
+
+    def diagnose(self, X: Any) -> list[Finding]:
+        """What `layerwise.diagnostics.diagnose` finds of the model at some rows, with the history of its training.
+
+        The loss is that of the estimator; of a model from a folder the default one, or the cross-entropy where its last
+        layer is a sigmoid one.
+
+        Arguments:
+            X: rows as in `fit`, best those that it was fitted to; of more than 500 every n-th is looked at.
+
+        Raises:
+            InputError: for fewer than two rows, other columns than in `fit`, or a loss that is not finite.
+        """
+        rows = self._rows(X)
+        objective = diagnosed(self._plan().objective(self.schema_), self.model_)
+        return diagnosis(self.model_, rows, objective=objective, history=self.history_.rows)
+
+    def diagnosis_report(self, path: str | os.PathLike[str], X: Any, *, title: str = "Autoencoder") -> list[Finding]:
+        """Write one self-contained HTML page of what `diagnose` finds, with the course of the training.
+
+        Arguments:
+            path: the page to write.
+            X: as in `diagnose`.
+            title: its heading.
+
+        Raises:
+            InputError: as `diagnose`.
+            ResourceError: when the place cannot be written.
+        """
+        findings = self.diagnose(X)
+        source = X.source if isinstance(X, Table) and X.source else "the given rows"
+        write_report(diagnosis_data(self.saved(), findings, title=title, source=source), path)
+        return findings
 
     def saved(self) -> SavedModel:
         """All that a model folder holds."""

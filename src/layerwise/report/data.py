@@ -51,6 +51,7 @@ class ReportData:
             [r, 3, side, side, 3], and "pictures.size" [r, 2], what of a side is shown.
         sentences: as `metrics`, of a model that writes sentences; its "examples" have a "source", what was "found", and
             a list of what is right, "truth".
+        diagnosis: the findings of `layerwise.diagnostics.diagnose`, each as `Finding.row` gives it.
 
     Raises:
         InputError: when codes are not two-dimensional, or errors or labels do not go with them.
@@ -76,6 +77,7 @@ class ReportData:
     gaps: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, Any] = field(default_factory=dict)
     sentences: Mapping[str, Any] = field(default_factory=dict)
+    diagnosis: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 2:

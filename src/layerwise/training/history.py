@@ -6,12 +6,17 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Protocol, final
+
+from layerwise.optim.base import Problem
 
 __all__ = [
     "EpochEnd",
     "Event",
+    "Examined",
+    "Examiner",
     "FallBack",
+    "Found",
     "History",
     "PhaseEnd",
     "PhaseStart",
@@ -111,9 +116,35 @@ class FallBack:
     event: str = "fallback"
 
 
-Event = PhaseStart | StepEnd | EpochEnd | PhaseEnd | RollBack | FallBack
+@final
+@dataclass(frozen=True)
+class Examined:
+    """What an examiner found at a step, as plain values."""
+
+    phase: str
+    epoch: int
+    step: int
+    findings: list[dict[str, Any]]
+    event: str = "findings"
+
+
+Event = PhaseStart | StepEnd | EpochEnd | PhaseEnd | RollBack | FallBack | Examined
 Watcher = Callable[[Event], None]
 """Sees every event of a run; it may raise `StopPhase`, and nothing else."""
+
+
+class Found(Protocol):
+    """Something that was found of a model."""
+
+    def row(self) -> dict[str, Any]:
+        """It as plain values."""
+
+
+class Examiner(Protocol):
+    """Looks at the problem of each step after it was taken, such as `layerwise.diagnostics.Rounds`."""
+
+    def examine(self, problem: Problem) -> Sequence[Found]:
+        """What is found there, or nothing; the problem and its model stay as they are."""
 
 
 @final
@@ -128,6 +159,7 @@ class History:
     Arguments:
         path: a file to which each row is added as one line of JSON when it comes; None keeps them in memory only.
         watch: functions that see every event, and may end the phase by raising `StopPhase`.
+        examiners: look at the model after each step; what they find becomes rows.
 
     Attributes:
         rows: the events that were kept, as plain values.
@@ -139,9 +171,16 @@ class History:
     'epochs done'
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, watch: Sequence[Watcher] = ()) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        watch: Sequence[Watcher] = (),
+        examiners: Sequence[Examiner] = (),
+    ) -> None:
         self.rows: list[dict[str, Any]] = []
         self.watch = tuple(watch)
+        self.examiners = tuple(examiners)
         self.path = None if path is None else Path(path)
         self.signal = 0
         self._stride = 1
@@ -154,6 +193,12 @@ class History:
             self._keep([dataclasses.asdict(event)])
         for watcher in self.watch:
             watcher(event)
+
+    def examine(self, problem: Problem, *, phase: str, epoch: int, step: int) -> None:
+        """Let the examiners look at the problem of a step, and record what they find."""
+        for examiner in self.examiners:
+            if findings := [found.row() for found in examiner.examine(problem)]:
+                self.record(Examined(phase, epoch, step, findings))
 
     def resume(self, rows: Sequence[dict[str, Any]]) -> None:
         """Take up the rows of an earlier process."""

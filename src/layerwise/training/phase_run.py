@@ -188,6 +188,7 @@ class PhaseRun:
             self.pending.append(_Step(self.done, index, rate, StepNumbers(terms, self.weights)))
             self._look(run.runtime.ahead)
             self._tell()
+            run.history.examine(problem, phase=phase.name, epoch=self.epoch, step=self.done)
             if run.saved is not None and run.saved.due():
                 self._look()
                 self._save()

@@ -4,11 +4,13 @@ from layerwise.report.sections.activity import activity
 from layerwise.report.sections.anomalies import anomalies
 from layerwise.report.sections.code_map import code_map
 from layerwise.report.sections.comparison import comparison
+from layerwise.report.sections.diagnosis import diagnosis
 from layerwise.report.sections.environment import environment
 from layerwise.report.sections.examples import examples
 from layerwise.report.sections.gaps import gaps
 from layerwise.report.sections.generation import generation
 from layerwise.report.sections.hardest import hardest
+from layerwise.report.sections.mechanics import curvature, landscape, signals, units
 from layerwise.report.sections.pictures import pictures
 from layerwise.report.sections.prediction import prediction
 from layerwise.report.sections.recipe import recipe
@@ -21,15 +23,20 @@ __all__ = [
     "anomalies",
     "code_map",
     "comparison",
+    "curvature",
+    "diagnosis",
     "environment",
     "examples",
     "gaps",
     "generation",
     "hardest",
+    "landscape",
     "pictures",
     "prediction",
     "recipe",
     "sentences",
+    "signals",
     "summary",
     "training",
+    "units",
 ]

@@ -1,0 +1,62 @@
+"""A fitted model and rows as the problem that is diagnosed, and the page of what is found."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from layerwise.data import Rows
+from layerwise.diagnostics import Finding, diagnose
+from layerwise.errors import InputError
+from layerwise.models import Feedforward, Network, sigmoid
+from layerwise.optim import Problem
+from layerwise.penalties import cross_entropy, is_crossed
+from layerwise.report import ReportData
+from layerwise.runtime import Runtime
+from layerwise.storage import SavedModel
+from layerwise.training import Objective
+
+__all__ = ["diagnosed", "diagnosis", "diagnosis_data"]
+
+MOST_ROWS = 500
+
+
+def diagnosed(objective: Objective, model: Network) -> Objective:
+    """The objective, with the cross-entropy in place of another fidelity where the last layer is a sigmoid one.
+
+    >>> from layerwise.models import Dense
+    >>> diagnosed(Objective(), Dense(3, code=2, output=sigmoid)).fidelity.name
+    'cross_entropy'
+    """
+    crossed = isinstance(model, Feedforward) and model.last.activation is sigmoid
+    if crossed and not is_crossed(objective.fidelity):
+        return replace(objective, fidelity=cross_entropy)
+    return objective
+
+
+def diagnosis(model: Network, rows: Rows, *, objective: Objective, history: Sequence[dict[str, Any]]) -> list[Finding]:
+    """All findings of a model at some rows, of which at most 500 are looked at.
+
+    Raises:
+        InputError: for fewer than two rows.
+    """
+    if len(rows) < 2:
+        raise InputError(f"a diagnosis needs at least 2 rows; got {len(rows)}. Give more.")
+    device = next(model.parameters()).device
+    chosen = torch.arange(0, len(rows), max(1, len(rows) // MOST_ROWS))[:MOST_ROWS]
+    model.eval()
+    problem = Problem(model, objective, rows.batch(chosen).to(device), runtime=Runtime(str(device), "float32"))
+    return diagnose(problem, history=history)
+
+
+def diagnosis_data(saved: SavedModel, findings: Sequence[Finding], *, title: str, source: str) -> ReportData:
+    """What the page of a diagnosis needs."""
+    return ReportData(
+        title=title,
+        source=source,
+        history=saved.history,
+        recipe=saved.recipe,
+        diagnosis=[finding.row() for finding in findings],
+        environment=saved.environment,
+    )
