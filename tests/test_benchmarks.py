@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks import (
     anomalies,
+    diagnosis,
     features,
     gaps,
     generation,
@@ -170,3 +171,10 @@ def test_search(sets, capsys):
     line, summary = capsys.readouterr().out.splitlines()
     assert line.startswith("1_wine")
     assert summary.startswith("the found recipe is better on")
+
+
+def test_diagnosis(capsys):
+    diagnosis.main(["--quick"])
+    *wrong, summary = capsys.readouterr().out.splitlines()
+    assert summary.startswith(f"named {6 - sum('planted' in line for line in wrong)} of 6")
+    assert len(wrong) <= 1

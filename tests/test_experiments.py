@@ -12,6 +12,7 @@ import torch
 from experiments import (
     classification,
     comparison,
+    critical_points,
     denoising_contractive,
     denoising_contractive_page,
     depth,
@@ -385,3 +386,18 @@ def test_what_is_said_of_first_weights_follows_the_figures(late, held):
     assert f"that it is at most 1.3 {held}" in said or f"that it is at most 1.3 times {held}" in said
     assert "Gaussian 5; Glorot/He 5; orthogonal 40; pre-trained 5" in said
     assert "Gaussian 10, never" in said
+
+
+def test_critical_points(monkeypatch, capsys):
+    digits = torch.from_numpy(pictures(60)).flatten(1).float() / 255
+    made = study.Data("mnist", digits, digits, None, None)
+    monkeypatch.setattr(study, "load", lambda name, data_dir: made)
+    rows = critical_points.main(["--quick"])
+    assert "critical points from 4 starts" in capsys.readouterr().out
+    assert all(row["found"] for row in rows)
+    assert len(critical_points.different([rows[0], {**rows[0], "error": rows[0]["error"] * (1 + 1e-9)}])) == 1
+    spread = [{"index": 0.1 * i, "error": float(i), "least": -1.0} for i in range(5)]
+    assert critical_points.correlation(spread) == pytest.approx(1)
+    assert "It held" in critical_points.told(spread, 6)
+    assert critical_points.bands(spread).count("\n") == 5
+    assert len(critical_points.draw(spread).axes) == 2

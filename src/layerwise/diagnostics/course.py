@@ -19,8 +19,8 @@ def learning_course(history: Sequence[Mapping[str, Any]]) -> Finding:
     Arguments:
         history: the rows of a `History`, or of a model folder's `history.jsonl`; without steps nothing is found.
 
-    >>> steps = [{"event": "step", "phase": "train", "terms": {"error": value}} for value in (1.0, 9.0, 8.0, 20.0, 30.0)]
-    >>> learning_course(steps).verdict
+    >>> losses = 1.0, 9.0, 8.0, 20.0, 30.0
+    >>> learning_course([{"event": "step", "phase": "train", "terms": {"error": loss}} for loss in losses]).verdict
     'fault'
     """
     phases = [row["phase"] for row in history if row["event"] in ("start", "step")]

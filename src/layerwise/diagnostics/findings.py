@@ -56,13 +56,13 @@ def finite(name: str, values: Tensor) -> Tensor:
 
     >>> finite("the gradient", torch.tensor([1.0, math.nan]))
     Traceback (most recent call last):
-    layerwise.errors.InputError: the gradient must be finite to be measured; 1 of 2 numbers is not. Train with a lower rate.
+    layerwise.errors.InputError: the gradient must be finite to be measured; 1 of 2 numbers is not. Lower the rate.
     """
     wrong = int((~torch.isfinite(values)).sum())
     if wrong:
         are = "is" if wrong == 1 else "are"
         raise InputError(
             f"{name} must be finite to be measured; {wrong} of {values.numel()} numbers {are} not. "
-            "Train with a lower rate."
+            "Lower the rate."
         )
     return values

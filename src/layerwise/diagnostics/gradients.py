@@ -77,8 +77,10 @@ def gradient_flow(problem: Problem, *, seed: int = 0) -> Finding:
         "last layer": next(reversed(sizes.values()), 0.0),
         "first to last": first / last if last > 0 else 1.0,
     }
-    silent = isinstance(problem.part, Feedforward) and problem.part.linear_path is not None and 0.0 in through
-    verdict, advice = _silent() if silent else _told(figures["first to last"], len(sizes))
+    # Such layers begin silent, and need no gradient through each other to be of use.
+    beside = isinstance(problem.part, Feedforward) and problem.part.linear_path is not None
+    faint = beside and figures["first to last"] < VANISHED
+    verdict, advice = _silent() if faint else _told(figures["first to last"], len(sizes))
     return Finding("vanishing gradients", figures, verdict, advice, {"layers": list(sizes), "sizes": [*sizes.values()]})
 
 
@@ -97,8 +99,8 @@ class _RandomErrors:
 
 def _silent() -> tuple[Verdict, str]:
     return "look", (
-        "The layers beside the linear path are silent, so the model is its principal components: train longer, or take "
-        "that for the answer."
+        "The layers beside the linear path say next to nothing, so the model is little more than principal components: "
+        "train longer, or take that for the answer."
     )
 
 

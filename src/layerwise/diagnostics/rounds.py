@@ -22,7 +22,8 @@ class Rounds:
 
     It times itself: an examination begins when all of them, with what the dearest one so far took, stay within the
     share. What it finds depends on the weights and the batch alone; when it looks depends on the clock. The training is
-    the same with it and without it. Give it to a history: `History(examiners=[Rounds()])`; the findings are among its rows.
+    the same with it and without it. Give it to a history, `History(examiners=[Rounds()])`, among whose rows the
+    findings are.
 
     Arguments:
         share: of the time of training that the examinations may take.

@@ -158,7 +158,7 @@ def landscape(problem: Problem, *, reach: float = 0.5, points: int = 17, seed: i
     directions = filter_normalized(problem, seed=seed), filter_normalized(problem, seed=seed + 1)
     found = loss_slice(problem, directions, reach=reach, points=points)
     losses = torch.where(torch.isfinite(found.losses), found.losses, torch.nan)
-    here = float(problem.loss())
+    here = float(problem.loss().detach())
     least, edge = float(losses[~losses.isnan()].min()), float(losses[[0, -1]].nanmedian())
     figures = {"loss here": here, "least on the slice": least, "median at the edge": edge}
     curves = {"a": found.a.tolist(), "b": found.b.tolist(), "losses": found.losses.tolist()}

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 from layerwise.optim.base import Problem
 
@@ -133,6 +133,7 @@ Watcher = Callable[[Event], None]
 """Sees every event of a run; it may raise `StopPhase`, and nothing else."""
 
 
+@runtime_checkable
 class Found(Protocol):
     """Something that was found of a model."""
 
@@ -140,6 +141,7 @@ class Found(Protocol):
         """It as plain values."""
 
 
+@runtime_checkable
 class Examiner(Protocol):
     """Looks at the problem of each step after it was taken, such as `layerwise.diagnostics.Rounds`."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from layerwise.report.blocks import Cell, Drawing, Drawings, Section, Table, Text
 from layerwise.report.data import ReportData
@@ -36,14 +37,15 @@ def signals(data: ReportData) -> Section | None:
     def paint_ranges(figure: "Figure") -> None:
         axes = figure.subplots()
         places = np.arange(len(ranges["layers"]))
-        least = np.maximum(ranges["least"], 1e-6 * max(ranges["largest"]))
         axes.axhline(1, color=QUIET, linewidth=1, linestyle=(0, (1, 2)))
-        axes.vlines(places, least, ranges["largest"], color=COLORS["autoencoder"], linewidth=5, alpha=0.35)
-        axes.plot(places, ranges["sizes"], "o", color=COLORS["autoencoder"], markersize=5)
+        ends = _positive(ranges["least"]), _positive(ranges["largest"])
+        axes.vlines(places, *ends, color=COLORS["autoencoder"], linewidth=5, alpha=0.35)
+        axes.plot(places, _positive(ranges["sizes"]), "o", color=COLORS["autoencoder"], markersize=5)
         _by_layer(figure, ranges["layers"], "singular values")
 
     def paint_flow(figure: "Figure") -> None:
-        figure.subplots().plot(np.arange(len(flow["sizes"])), flow["sizes"], "o-", color=COLORS["pca"], markersize=5)
+        sizes = _positive(flow["sizes"])
+        figure.subplots().plot(np.arange(len(sizes)), sizes, "o-", color=COLORS["pca"], markersize=5)
         _by_layer(figure, flow["layers"], "root mean square")
 
     sizes = ", ".join(
@@ -71,12 +73,17 @@ def signals(data: ReportData) -> Section | None:
     return Section("signals", "Signals and gradients", (Text(words), Drawings(drawings)))
 
 
+def _positive(values: Sequence[float]) -> NDArray[np.float64]:
+    """What a logarithmic axis can show: nothing below a millionth of the largest."""
+    sizes = np.array(values, np.float64)
+    return np.maximum(sizes, 1e-6 * sizes.max() or 1e-6)
+
+
 def _by_layer(figure: "Figure", layers: Sequence[str], what: str) -> None:
     axes = figure.axes[0]
     axes.set_xticks(range(len(layers)), [shorten(name, 12) for name in layers], rotation=45, ha="right")
-    axes.set_yscale("symlog" if min(axes.get_ylim()) <= 0 else "log")
-    if axes.get_yscale() == "log":
-        numbers(axes.yaxis, log=True)
+    axes.set_yscale("log")
+    numbers(axes.yaxis, log=True)
     axes.set_ylabel(what)
     bare(axes, grid="y")
 
