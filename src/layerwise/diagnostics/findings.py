@@ -62,7 +62,6 @@ def finite(name: str, values: Tensor) -> Tensor:
     if wrong:
         are = "is" if wrong == 1 else "are"
         raise InputError(
-            f"{name} must be finite to be measured; {wrong} of {values.numel()} numbers {are} not. "
-            "Lower the rate."
+            f"{name} must be finite to be measured; {wrong} of {values.numel()} numbers {are} not. Lower the rate."
         )
     return values
