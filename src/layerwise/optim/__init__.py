@@ -6,6 +6,7 @@ from layerwise.optim.conjugate import conjugate_gradient
 from layerwise.optim.curvature import Curvature, Fisher, GaussNewton, Hessian
 from layerwise.optim.damping import AdaptiveDamping, Damping, FixedDamping, TrustRegion
 from layerwise.optim.first_order import FirstOrder
+from layerwise.optim.kfac import EKFAC, KFAC
 from layerwise.optim.line_search import Point, strong_wolfe
 from layerwise.optim.named import optimizer_names, optimizer_of
 from layerwise.optim.nonlinear import ConjugateGradient
@@ -23,6 +24,8 @@ from layerwise.optim.second_order import (
 from layerwise.optim.solvers import Cholesky, ConjugateGradients, Eigenvalues, Lanczos, Solver, Steihaug
 
 __all__ = [
+    "EKFAC",
+    "KFAC",
     "LBFGS",
     "AdaptiveDamping",
     "Backtracking",

@@ -4,7 +4,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, final, runtime_checkable
 
 import torch
@@ -33,6 +33,9 @@ class TermsFunction(Protocol):
 
     def terms(self, run: Pass, target: Batch, model: nn.Module, *, progress: float) -> Terms:
         """The weighted terms of one pass."""
+
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Tensor:
+        """A number whose slopes by each row's output are those of a target that the model draws."""
 
 
 @final
@@ -91,6 +94,27 @@ class Problem:
         problem = copy.copy(self)
         problem._take(batch, noise, progress)
         return problem
+
+    def first(self, rows: int) -> "Problem":
+        """The same question about the first rows of the batch; itself, if it has no more."""
+        if rows >= len(self.batch.x):
+            return self
+        batch = Batch(*(None if values is None else values[:rows] for values in self.batch))
+        return self.on(batch, noise=self.noise, progress=self.progress)
+
+    def sampled(self, watch: AbstractContextManager[object]) -> Float[Tensor, ""]:
+        """A number whose gradients are summed over the rows, each for a target that the model itself draws.
+
+        It has a graph, is computed in float32, and moves no running statistics.
+
+        Arguments:
+            watch: entered for the forward pass, to see which values meet which parameters.
+        """
+        with torch.enable_grad(), self._drawn():
+            buffers = {name: buffer.clone() for name, buffer in self.part.named_buffers()}
+            with watch:
+                run = functional_call(self.part, buffers, (self.input,))
+            return self.objective.sampled(run, self.batch, key(self.noise, 3))
 
     def _take(self, batch: Batch, noise: int, progress: float) -> None:
         self.batch, self.noise, self.progress = batch, noise, progress

@@ -12,6 +12,7 @@ from torch.nn import functional
 from layerwise.data import Batch
 from layerwise.errors import InputError
 from layerwise.models.base import Pass
+from layerwise.randomness import generator
 
 __all__ = [
     "ClippedSquaredError",
@@ -43,6 +44,17 @@ class Fidelity(ABC):
     def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
         """The sum over each row's observed features."""
 
+    @abstractmethod
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Float[Tensor, ""]:
+        r"""A number whose slope by each row's output is a random vector of mean 0 and of the fidelity's curvature.
+
+        .. math:: \sum_i v_i^T z_i, \quad \mathrm{E}[v_i v_i^T] = \partial^2 \ell_i / \partial z_i^2
+
+        Where the fidelity is minus a log-likelihood, v_i is its slope at a target that the model itself draws, so that
+        gradients of the number by the weights are samples for the Fisher matrix; it is 0 where the fidelity is straight
+        in the output. The same noise key draws the same numbers. Source: Martens & Grosse 2015, section 5.
+        """
+
     def __call__(self, run: Pass, target: Batch) -> Float[Tensor, ""]:
         """The mean over the rows."""
         return self.rows(run, target).mean()
@@ -69,6 +81,10 @@ class SquaredError(Fidelity):
         """The squared error of each row."""
         return observed((run.reconstruction - present(target)).square(), target.observed).flatten(1).sum(1)
 
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Float[Tensor, ""]:
+        """Gaussian targets of variance 1/2."""
+        return (observed(gaussian_slopes(run.reconstruction, noise), target.observed) * run.reconstruction).sum()
+
 
 @final
 @dataclass(frozen=True)
@@ -91,6 +107,10 @@ class CrossEntropy(Fidelity):
         """The cross-entropy of each row."""
         terms = functional.binary_cross_entropy_with_logits(run.natural, present(target), reduction="none")
         return observed(terms, target.observed).flatten(1).sum(1)
+
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Float[Tensor, ""]:
+        """Bernoulli targets."""
+        return (observed(bernoulli_slopes(run.natural, noise), target.observed) * run.natural).sum()
 
 
 @final
@@ -133,6 +153,10 @@ class ReverseCrossEntropy(Fidelity):
         white, black = (p.clamp(self.eps, 1 - self.eps).log() for p in (x, 1 - x))
         return observed(-(z * white + (1 - z) * black), target.observed).flatten(1).sum(1)
 
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Float[Tensor, ""]:
+        """Nothing: it is straight in the output."""
+        return (0 * run.reconstruction).sum()
+
 
 @final
 @dataclass(frozen=True)
@@ -156,6 +180,11 @@ class ClippedSquaredError(Fidelity):
         """The error of each row."""
         errors = torch.where(run.reconstruction == target.x, 0.0, run.natural - present(target))
         return observed(errors.square(), target.observed).flatten(1).sum(1)
+
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Float[Tensor, ""]:
+        """Gaussian targets of variance 1/2, where the error of the row's own target is not 0 for the clip."""
+        slopes = torch.where(run.reconstruction == target.x, 0.0, gaussian_slopes(run.natural, noise))
+        return (observed(slopes, target.observed) * run.natural).sum()
 
 
 @final
@@ -200,15 +229,29 @@ class Emphasized(Fidelity):
 
     def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
         """The weighted sum over each row's observed cells."""
+        corrupted, intact = self._parted(run, target)
+        everything = self.fidelity.rows(run, target)
+        # Fidelities add up over columns, and count a column only where all its cells are observed.
+        rest = self.fidelity.rows(run, intact)
+        weighted = self.corrupted * everything + (self.others - self.corrupted) * rest
+        return torch.where(corrupted, weighted, everything)
+
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Float[Tensor, ""]:
+        """Those of the other fidelity, each times the root of its weight."""
+        corrupted, intact = self._parted(run, target)
+        # The same key draws the same numbers for both, so that the difference is that of the corrupted columns.
+        everything, rest = (self.fidelity.sampled(run, seen, noise) for seen in (target, intact))
+        weighted = self.corrupted**0.5 * (everything - rest) + self.others**0.5 * rest
+        return torch.where(corrupted, weighted, everything)
+
+    @staticmethod
+    def _parted(run: Pass, target: Batch) -> tuple[Tensor, Batch]:
+        """Whether any cell is corrupted, and the target of which only the others are observed."""
         corrupted = run.input != target.x
         intact = ~corrupted
         if target.observed is not None:
             corrupted, intact = corrupted & target.observed, intact & target.observed
-        everything = self.fidelity.rows(run, target)
-        # Fidelities add up over columns, and count a column only where all its cells are observed.
-        rest = self.fidelity.rows(run, target._replace(observed=intact))
-        weighted = self.corrupted * everything + (self.others - self.corrupted) * rest
-        return torch.where(corrupted.any(), weighted, everything)
+        return corrupted.any(), target._replace(observed=intact)
 
 
 squared_error = SquaredError()
@@ -225,6 +268,27 @@ def present(target: Batch) -> Tensor:
 def observed(terms: Tensor, mask: Tensor | None) -> Tensor:
     """The terms of observed cells; a missing one contributes exactly 0, to the value and to the gradient."""
     return terms if mask is None else torch.where(mask, terms, torch.zeros((), dtype=terms.dtype, device=terms.device))
+
+
+def gaussian_slopes(output: Tensor, noise: int) -> Tensor:
+    """Slopes of the squared error at targets that are drawn around the output with variance 1/2."""
+    random = generator(noise, device=output.device)
+    return 2**0.5 * torch.randn(output.shape, generator=random, dtype=output.dtype, device=output.device)
+
+
+def bernoulli_slopes(logits: Tensor, noise: int) -> Tensor:
+    """Slopes of the cross-entropy, by the logits, at targets of 0 or 1 that are drawn with the output's chance."""
+    random = generator(noise, device=logits.device)
+    chances = logits.detach().sigmoid()
+    return chances - torch.bernoulli(chances, generator=random)
+
+
+def softmax_slopes(scores: Tensor, noise: int) -> Tensor:
+    """Slopes of the cross-entropy, by the scores of shape (..., classes), at classes drawn with the output's chance."""
+    random = generator(noise, device=scores.device)
+    chances = scores.detach().softmax(-1)
+    drawn = torch.multinomial(chances.flatten(0, -2), 1, generator=random).view(chances.shape[:-1])
+    return chances - functional.one_hot(drawn, chances.shape[-1])
 
 
 def is_crossed(fidelity: Fidelity) -> bool:

@@ -11,7 +11,15 @@ from torch.nn import functional
 
 from layerwise.data import Batch, Binary, Categorical, Schema
 from layerwise.models.base import Pass
-from layerwise.penalties.fidelity import Fidelity, observed, present
+from layerwise.penalties.fidelity import (
+    Fidelity,
+    bernoulli_slopes,
+    gaussian_slopes,
+    observed,
+    present,
+    softmax_slopes,
+)
+from layerwise.randomness import key
 
 __all__ = ["Discrete", "MixedFidelity"]
 
@@ -84,14 +92,35 @@ class MixedFidelity(Fidelity):
 
     def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
         """The sum over each row's observed columns."""
-        numeric = torch.ones(target.x.shape[1], dtype=torch.bool, device=target.x.device)
+        numeric = self._numeric(run.natural)
         total = target.x.new_zeros(len(target.x))
         for block in self.blocks:
-            numeric[block.start : block.stop] = False
             total = total + self._discrete(block, run.natural, target)
         squares = (run.natural - present(target)).square()
         mask = None if target.observed is None else target.observed[:, numeric]
         return total + observed(squares[:, numeric], mask).sum(1)
+
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Float[Tensor, ""]:
+        """Gaussian numbers of variance 1/2; truths and levels drawn by their chance, each times the root of 1/H."""
+        slopes = gaussian_slopes(run.natural, noise)
+        for number, block in enumerate(self.blocks):
+            part = slice(block.start, block.stop)
+            logits = SLOPE * (run.natural[:, part] * block.scale + run.natural.new_tensor(block.center))
+            draw = bernoulli_slopes if block.stop - block.start == 1 else softmax_slopes
+            shift = SLOPE / 2 if block.stop - block.start == 1 else 0.0
+            drawn = draw(logits - shift, key(noise, number)) * (SLOPE * block.scale / block.entropy**0.5)
+            seen = None if target.observed is None else target.observed[:, part].all(1, keepdim=True)
+            slopes[:, part] = drawn if seen is None else drawn * seen
+        numeric = self._numeric(run.natural)
+        if target.observed is not None:
+            slopes[:, numeric] *= target.observed[:, numeric]
+        return (slopes * run.natural).sum()
+
+    def _numeric(self, natural: Tensor) -> Tensor:
+        numeric = torch.ones(natural.shape[1], dtype=torch.bool, device=natural.device)
+        for block in self.blocks:
+            numeric[block.start : block.stop] = False
+        return numeric
 
     @staticmethod
     def _discrete(block: Discrete, natural: Tensor, target: Batch) -> Tensor:

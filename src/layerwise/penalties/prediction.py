@@ -11,7 +11,7 @@ from torch.nn import functional
 from layerwise.data import Batch
 from layerwise.errors import InputError
 from layerwise.models.base import Pass
-from layerwise.penalties.fidelity import Fidelity
+from layerwise.penalties.fidelity import Fidelity, gaussian_slopes, softmax_slopes
 
 __all__ = [
     "PartialError",
@@ -75,6 +75,14 @@ class SoftmaxCrossEntropy(Fidelity):
         terms = functional.cross_entropy(scores, y, weights, label_smoothing=self.smoothing, reduction="none")
         return terms.reshape(len(run.natural), -1).sum(1)
 
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Float[Tensor, ""]:
+        """Classes drawn by their chance, where one is counted; times the root of what the row's own class weighs."""
+        y, scores = _wanted(target, self.name), run.natural.movedim(1, -1)
+        weights = scores.new_tensor(self.weights) if self.weights else scores.new_ones(scores.shape[-1])
+        counted = (1 - self.smoothing) * weights[y.clamp(min=0)] + self.smoothing * weights.mean()
+        roots = torch.where(y == IGNORED, 0.0, counted).sqrt()
+        return (softmax_slopes(scores, noise) * roots.unsqueeze(-1) * scores).sum()
+
 
 @final
 @dataclass(frozen=True)
@@ -99,6 +107,10 @@ class PredictionError(Fidelity):
             InputError: for rows without numbers to predict.
         """
         return (run.reconstruction - _wanted(target, self.name)).square().flatten(1).sum(1)
+
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Float[Tensor, ""]:
+        """Gaussian numbers of variance 1/2."""
+        return (gaussian_slopes(run.reconstruction, noise) * run.reconstruction).sum()
 
 
 @final
@@ -126,12 +138,19 @@ class PartialError(Fidelity):
         y = _wanted(target, self.name)
         return torch.where(y.isnan(), 0.0, run.reconstruction - y.nan_to_num()).square().sum(1)
 
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Float[Tensor, ""]:
+        """Gaussian numbers of variance 1/2, where one is asked for."""
+        asked = ~_wanted(target, self.name).isnan()
+        return (gaussian_slopes(run.reconstruction, noise) * asked * run.reconstruction).sum()
+
 
 def _wanted(target: Batch, name: str) -> Tensor:
     if target.y is None:
         raise InputError(f"{name} needs rows with something to be predicted; give Targeted(rows, y).")
     return target.y
 
+
+IGNORED = -100  # What torch passes over.
 
 softmax_cross_entropy = SoftmaxCrossEntropy()
 prediction_error = PredictionError()

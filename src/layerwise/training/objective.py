@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
-from torch import nn
+from torch import Tensor, nn
 
 from layerwise.data import Batch
 from layerwise.errors import InputError
@@ -53,3 +53,7 @@ class Objective:
             if weight != 0:
                 terms[name] = weight * penalty(run, model)
         return terms
+
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Tensor:
+        """A number with slopes as random as the fidelity's targets; penalties have no part in it."""
+        return self.fidelity.sampled(run, target, noise)
