@@ -109,28 +109,20 @@ class _QuadraticModel:
     """What the loss does along two directions: a proposal and the last step."""
 
     def __init__(self, problem: Problem, slope: Tensor, *, last: Tensor, damping: float) -> None:
-        self.problem, self.slope, self.damping = problem, slope, damping
-        self.last, self.last_image = last, self._image(last) if last.any() else last
+        self.problem, self.slope, self.last, self.damping = problem, slope, last, damping
 
     def best(self, proposal: Tensor) -> tuple[float, Tensor]:
         """The least value, which is below 0, and the step that has it."""
-        directions, images = (proposal, self.last), (self._image(proposal), self.last_image)
-        matrix = torch.tensor([[float(d @ image) for image in images] for d in directions], dtype=torch.float64)
-        slope = torch.tensor([float(d @ self.slope) for d in directions], dtype=torch.float64)
-        # Both directions as long as each other, for the rounding; a penalty may bend the wrong way, which counts as
-        # bending the right way as much.
-        lengths = torch.tensor([float(d.norm()) or 1.0 for d in directions], dtype=torch.float64)
-        values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2 / torch.outer(lengths, lengths))
-        turned = vectors.T @ (slope / lengths)
-        values = values.abs()
-        shares = torch.where(values > 1e-9 * values.max(), -turned / values, 0.0)
-        alpha, mu = ((vectors @ shares) / lengths).tolist()
-        return 0.5 * float(turned @ shares), alpha * proposal + mu * self.last
-
-    def _image(self, direction: Tensor) -> Tensor:
-        with torch.enable_grad():
-            product = self.problem.gauss_newton_product(direction)
-        return product + self.damping * direction
+        directions = torch.stack([proposal, self.last] if self.last.any() else [proposal])
+        # Both as long as each other, for the rounding.
+        lengths = directions.norm(dim=1, keepdim=True)
+        units = directions / lengths.clamp(min=torch.finfo(lengths.dtype).tiny)
+        matrix = self.problem.gauss_newton_forms(list(units)) + self.damping * units @ units.T
+        values, vectors = torch.linalg.eigh((matrix + matrix.T).double() / 2)
+        # A penalty may bend the wrong way, which counts as bending the right way as much.
+        values, turned = values.abs(), vectors.T @ (units @ self.slope).double()
+        shares = torch.where(values > 1e-6 * values.max(), -turned / values, 0.0)
+        return 0.5 * float(turned @ shares), (vectors @ shares).to(units.dtype) @ units
 
 
 @final
