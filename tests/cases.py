@@ -40,6 +40,8 @@ from layerwise.models import (
     tanh,
 )
 from layerwise.optim import (
+    EKFAC,
+    KFAC,
     LBFGS,
     AdaptiveDamping,
     Backtracking,
@@ -295,6 +297,8 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "TrustRegionNewton": TrustRegionNewton(),
     "SaddleFreeNewton": SaddleFreeNewton(),
     "SaddleFreeNewton in a subspace": SaddleFreeNewton(size=20, whole=0),
+    "KFAC": KFAC(),
+    "EKFAC": EKFAC(),
 }
 
 # With values at the beginning, at a quarter, at half and at the end.

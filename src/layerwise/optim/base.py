@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -260,7 +261,10 @@ class Problem:
         names = [name for name, p in self.part.named_parameters() if p.requires_grad]
         with torch.no_grad(), dual_level(), sdpa_kernel(SDPBackend.MATH), self._drawn():
             pairs = zip(self.parameters, self.split(vector), strict=True)
-            duals = [make_dual(p.detach(), piece.contiguous()) for p, piece in pairs]
+            with warnings.catch_warnings():
+                # Of torch's own, when it loads its derivatives for the first time.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                duals = [make_dual(p.detach(), piece.contiguous()) for p, piece in pairs]
             run = functional_call(self.part, {**buffers, **dict(zip(names, duals, strict=True))}, (self.input,))
             parted = [unpack_dual(z) if z.is_floating_point() else (z, None) for z in _tensors(run)]
             values = {id(z): value.detach() for z, (value, _) in zip(_tensors(run), parted, strict=True)}

@@ -82,7 +82,8 @@ class CorrectedBlock(Block):
     Of all matrices with these eigenvectors it is the nearest one to the true block. When the eigenvectors are renewed,
     s becomes the diagonal, along the new ones, of what was known along the old ones.
 
-    Source: George et al. 2018, "Fast approximate natural gradient descent in a Kronecker-factored eigenbasis", section 3.
+    Source: George et al. 2018, "Fast approximate natural gradient descent in a Kronecker factored eigenbasis",
+    section 3.
     """
 
     def __init__(self, tensors: dict[str, Tensor]) -> None:

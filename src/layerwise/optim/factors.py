@@ -39,7 +39,7 @@ class _Kind(Enum):
 
 @final
 class _Call(NamedTuple):
-    """A linear map that was seen; numbers of parameters, None for what is none; `axis` is that of the output's units."""
+    """A linear map that was seen; numbers of parameters, or None; `axis` is that of the output's units."""
 
     kind: _Kind
     weight: int | None

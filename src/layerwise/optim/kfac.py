@@ -34,7 +34,7 @@ class NaturalGradient(Optimizer, ABC):
     seen in a pass (`Tape`), whatever the model; a parameter without such a use gets a diagonal block, which the log
     tells. The quadratic model with the exact Gauss-Newton matrix, penalties among it, gives the step's length and how
     much of the last step \delta' is kept; what it promised against what was gained steers the damping \lambda, and what
-    it promises with a little more or less the damping \gamma^2 of the blocks.
+    it promises with a little more or less, or with \lambda itself, the damping \gamma^2 of the blocks.
 
     Arguments:
         damping: the first \lambda, in units of the loss's curvature.
@@ -178,7 +178,7 @@ class _NaturalStepper(Stepper):
         self.saved, self.blocks = values, []
 
     def _best(self, problem: Problem, model: _QuadraticModel, gradients: tuple[Tensor, ...]) -> tuple[float, Tensor]:
-        """What the best step promises, and the step; with the better of three dampings of the blocks, now and then."""
+        """What the best step promises, and the step; with the best of four dampings of the blocks, now and then."""
         chosen = self.steps % self.choice.interval == 0
         if chosen or self.steps <= 3:
             for block in self.blocks:
@@ -189,7 +189,9 @@ class _NaturalStepper(Stepper):
             return here
         factor = SHRINKAGE ** (self.choice.interval / 2)
         found = {self.strength: here}
-        for strength in (self.strength * factor, self.strength / factor):
+        # With much damping the blocks do nothing, and a little less makes no difference: so that they come out of that,
+        # the model's own damping is tried beside what the paper tries.
+        for strength in (self.strength * factor, self.strength / factor, math.sqrt(self.damping)):
             self._damp(strength)
             found[strength] = model.best(self._proposal(problem, gradients))
         self.strength = min(found, key=lambda strength: found[strength][0])

@@ -102,18 +102,18 @@ class MixedFidelity(Fidelity):
 
     def sampled(self, run: Pass, target: Batch, noise: int) -> Float[Tensor, ""]:
         """Gaussian numbers of variance 1/2; truths and levels drawn by their chance, each times the root of 1/H."""
-        slopes = gaussian_slopes(run.natural, noise)
-        for number, block in enumerate(self.blocks):
-            part = slice(block.start, block.stop)
-            logits = SLOPE * (run.natural[:, part] * block.scale + run.natural.new_tensor(block.center))
-            draw = bernoulli_slopes if block.stop - block.start == 1 else softmax_slopes
-            shift = SLOPE / 2 if block.stop - block.start == 1 else 0.0
-            drawn = draw(logits - shift, key(noise, number)) * (SLOPE * block.scale / block.entropy**0.5)
-            seen = None if target.observed is None else target.observed[:, part].all(1, keepdim=True)
-            slopes[:, part] = drawn if seen is None else drawn * seen
         numeric = self._numeric(run.natural)
-        if target.observed is not None:
-            slopes[:, numeric] *= target.observed[:, numeric]
+        mask = None if target.observed is None else target.observed[:, numeric]
+        slopes = torch.zeros_like(run.natural)
+        slopes[:, numeric] = observed(gaussian_slopes(run.natural[:, numeric], noise), mask)
+        for number, block in enumerate(self.blocks):
+            logits, truth, seen = _compared(block, run.natural, target)
+            single = block.stop - block.start == 1
+            drawn = (bernoulli_slopes if single else softmax_slopes)(logits, key(noise, number))
+            # The shares of a category add up to 1 in every encoded row.
+            weight = 1.0 if single else truth.sum(1, keepdim=True).clamp(min=0).sqrt()
+            scaled = drawn * weight * (SLOPE * block.scale / block.entropy**0.5)
+            slopes[:, block.start : block.stop] = scaled if seen is None else scaled * seen.unsqueeze(1)
         return (slopes * run.natural).sum()
 
     def _numeric(self, natural: Tensor) -> Tensor:
@@ -124,16 +124,21 @@ class MixedFidelity(Fidelity):
 
     @staticmethod
     def _discrete(block: Discrete, natural: Tensor, target: Batch) -> Tensor:
-        center = natural.new_tensor(block.center)
-        part = slice(block.start, block.stop)
-        mask = None if target.observed is None else target.observed[:, part].all(1)
-        truth = target.x[:, part] * block.scale + center
-        # A missing row's target is arbitrary; a fixed one keeps its terms finite before they are dropped.
-        truth = truth if mask is None else torch.where(mask.unsqueeze(1), truth, 0.0)
-        scores = natural[:, part] * block.scale + center
+        logits, truth, mask = _compared(block, natural, target)
         if block.stop - block.start == 1:
-            logits = SLOPE * (scores - 0.5)
             terms = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none").squeeze(1)
         else:
-            terms = -(truth * functional.log_softmax(SLOPE * scores, dim=1)).sum(1)
+            terms = -(truth * functional.log_softmax(logits, dim=1)).sum(1)
         return observed(terms / block.entropy, mask)
+
+
+def _compared(block: Discrete, natural: Tensor, target: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The logits of a column, its truth, and which of its rows are observed."""
+    center = natural.new_tensor(block.center)
+    part = slice(block.start, block.stop)
+    mask = None if target.observed is None else target.observed[:, part].all(1)
+    truth = target.x[:, part] * block.scale + center
+    # A missing row's target is arbitrary; a fixed one keeps its terms finite before they are dropped.
+    truth = truth if mask is None else torch.where(mask.unsqueeze(1), truth, 0.0)
+    scores = natural[:, part] * block.scale + center
+    return SLOPE * (scores - 0.5 if block.stop - block.start == 1 else scores), truth, mask
