@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks import (
     anomalies,
+    deep_autoencoders,
     diagnosis,
     features,
     gaps,
@@ -108,6 +109,18 @@ def test_mnist(digits, capsys):
     assert figures["rows"] == 10_000
     assert 0 < figures["pca_squared_error"] < figures["mean_squared_error"]
     assert figures["megabytes_above_torch"] > 0
+
+
+def test_deep_autoencoders(digits, capsys):
+    few, nets = ["KFAC", "Nesterov"], ["mnist", "relu"]
+    deep_autoencoders.main(["--data-dir", str(digits.parent), "--quick", "--only", *nets, "--optimizers", *few])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [*(["mnist", name] for name in few), *[["relu", "epoch"]] * 2]
+
+
+def test_momentum_grows_and_falls_at_the_end():
+    momentum = deep_autoencoders.Momentum(0.99, 20_000)
+    assert [momentum(share) for share in (0.0, 0.0125, 0.5, 0.97)] == [0.5, 0.75, pytest.approx(1 - 0.5 / 41), 0.9]
 
 
 def test_generation(digits, capsys):

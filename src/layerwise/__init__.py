@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from layerwise.exporting import export_onnx
     from layerwise.models import Dense, Layer
     from layerwise.optim import (
+        EKFAC,
+        KFAC,
         LBFGS,
         ConjugateGradient,
         FirstOrder,
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "EKFAC",
+    "KFAC",
     "LBFGS",
     "RBM",
     "AutoencoderDetector",
@@ -133,6 +137,8 @@ _HOMES = {
     "exporting": ("export_onnx",),
     "models": ("Dense", "Layer"),
     "optim": (
+        "EKFAC",
+        "KFAC",
         "LBFGS",
         "ConjugateGradient",
         "FirstOrder",
