@@ -4,10 +4,10 @@
 
 DATA holds `mnist/` and `olivetti/olivettifaces.mat`; curves are drawn here. Logistic units, a linear code, no
 pre-training, sparse first weights (15 of each unit, standard normal). The cross-entropy is minimized (faces: the
-squared error, with a linear output, of pixels with mean 0 and variance 1 on average); the figure is the squared error on the
-training rows, its sum over pixels and mean over pictures, as in Martens 2010 and Sutskever et al. 2013. An optimizer
-gets a given time, and so does each choice of its grid beforehand, a tenth of it; the choice with the lowest training
-error goes on. What is kept: the error against updates, against seconds of training, and against examples seen.
+squared error, with a linear output, of pixels with mean 0 and variance 1 on average). The figure is the squared error
+on the training rows, its sum over pixels and mean over pictures, as in Martens 2010 and Sutskever et al. 2013. An
+optimizer gets a given time, and so does each choice of its grid beforehand, a tenth of it; the one with the lowest
+training error goes on. What is kept: the error against updates, against seconds of training, and against examples seen.
 
 `relu` is another network: MNIST with rectified units, batches of 1000, weight decay of 1e-5, 50 epochs; its figure is
 the test cross-entropy with the penalty, at best 57.37 by the published K-FAC.
