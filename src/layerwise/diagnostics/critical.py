@@ -244,7 +244,7 @@ def _halves(problem: Problem) -> list[Problem]:
     """The same question about every other row, and about the rest; about all rows twice where there is one."""
     rows = len(problem.batch.x)
     starts = (0, 1) if rows > 1 else (0, 0)
-    parts = [Batch(*(None if part is None else part[start::2] for part in problem.batch)) for start in starts]
+    parts = [Batch._make(None if part is None else part[start::2] for part in problem.batch) for start in starts]
     return [problem.on(part, noise=problem.noise, progress=problem.progress) for part in parts]
 
 

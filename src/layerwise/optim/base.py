@@ -17,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from layerwise.corruptions import Corruption
 from layerwise.data import Batch
+from layerwise.errors import InputError
 from layerwise.models.base import Autoencoder, Pass, Stochastic
 from layerwise.optim.products import Linearized, Product, hessian, pulled_back
 from layerwise.randomness import generator, key
@@ -35,6 +36,11 @@ class TermsFunction(Protocol):
 
     def terms(self, run: Pass, target: Batch, model: nn.Module, *, progress: float) -> Terms:
         """The weighted terms of one pass."""
+
+
+@runtime_checkable
+class DrawnTargets(TermsFunction, Protocol):
+    """An objective that also knows what targets a model itself expects."""
 
     def sampled(self, run: Pass, target: Batch, noise: int) -> Tensor:
         """A number whose slopes by each row's output are those of a target that the model draws."""
@@ -101,7 +107,7 @@ class Problem:
         """The same question about the first rows of the batch; itself, if it has no more."""
         if rows >= len(self.batch.x):
             return self
-        batch = Batch(*(None if values is None else values[:rows] for values in self.batch))
+        batch = Batch._make(None if values is None else values[:rows] for values in self.batch)
         return self.on(batch, noise=self.noise, progress=self.progress)
 
     def sampled(self, watch: AbstractContextManager[object]) -> Float[Tensor, ""]:
@@ -111,7 +117,14 @@ class Problem:
 
         Arguments:
             watch: entered for the forward pass, to see which values meet which parameters.
+
+        Raises:
+            InputError: for an objective that draws no targets.
         """
+        if not isinstance(self.objective, DrawnTargets):
+            raise InputError(
+                "natural gradient needs an objective that draws targets, as an Objective of layerwise does."
+            )
         with torch.enable_grad(), self._drawn():
             buffers = {name: buffer.clone() for name, buffer in self.part.named_buffers()}
             with watch:
@@ -395,3 +408,10 @@ def _replaced(run: Pass, cut: Mapping[int, Tensor]) -> Pass:
         return tuple(cut.get(id(h), h) for h in z) if isinstance(z, tuple) else cut.get(id(z), z)
 
     return type(run)(*(swap(z) for z in run))
+
+
+def _gradients(scalar: Tensor, leaves: Sequence[Tensor], *, create_graph: bool = False) -> Tensor:
+    """The gradients of a scalar as one vector; zeros where it does not depend on a leaf."""
+    found = pulled_back([scalar], leaves, [torch.ones_like(scalar)], create_graph=create_graph)
+    filled = [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
+    return torch.cat([g.reshape(-1) for g in filled])

@@ -15,6 +15,9 @@ __all__ = ["Tape", "Use", "nearest_product"]
 LARGEST = 4096
 
 
+_TRANSPOSE: Any = Tensor.T.__get__  # type: ignore[attr-defined]
+
+
 @final
 class Use(NamedTuple):
     """One use of a matrix of parameters: the gradient by it is the sum over rows of left_i right_i^T.
@@ -98,7 +101,7 @@ class Tape(TorchFunctionMode):
         if func in self._known:
             return self._known[func](*args, **kwargs)
         result = func(*args, **kwargs)
-        if func == Tensor.T.__get__ and (number := self._numbers.get(id(args[0]))) is not None:
+        if func == _TRANSPOSE and (number := self._numbers.get(id(args[0]))) is not None:
             self._turned[id(result)] = (result, number)
         else:
             self._note((*args, *kwargs.values()), result)
@@ -191,7 +194,7 @@ class Tape(TorchFunctionMode):
     def _convolution(
         self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, groups: int = 1, **kwargs: Any
     ) -> Tensor:
-        output = functional.conv2d(x, weight, bias, *args, groups=groups, **kwargs)
+        output: Tensor = functional.conv2d(x, weight, bias, *args, groups=groups, **kwargs)  # type: ignore[call-overload]
         plain = not args and groups == 1 and not isinstance(kwargs.get("padding", 0), str)
         if not plain or self._number(weight)[0] is None:
             self._note((weight, bias), output)
