@@ -56,13 +56,14 @@ ARROWS: dict[str, set[str]] = {
     "storage": BOTTOM | {"data", "models", "cards"},
     "report": PARTS | {"training", "recipes", "diagnostics", "storage"},
     "estimators": PARTS | {"training", "recipes", "diagnostics", "storage", "report"},
-    "options": PARTS | {"training", "recipes", "estimators"},
+    "option_words": {"errors", "corruptions"},
+    "options": PARTS | {"training", "recipes", "estimators", "option_words"},
     "tuning": PARTS | {"training", "recipes", "estimators"},
     "exporting": BOTTOM | {"data", "models", "estimators"},
     "commands": PARTS
     | {"training", "recipes", "diagnostics", "storage", "report", "estimators", "exporting", "options", "tuning"},
     # The command line starts fast: all that is heavy is behind `commands`, imported by the verb that runs.
-    "cli": {"errors", "terminal", "commands", "options", "tuning"},
+    "cli": {"errors", "terminal", "commands", "option_words", "options", "tuning"},
     "__main__": {"cli"},
 }
 

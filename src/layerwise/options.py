@@ -9,7 +9,6 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Literal, final
 
-from layerwise.corruptions import NOISES, Varied
 from layerwise.data import Schema, Table, read
 from layerwise.errors import InputError
 from layerwise.estimators import (
@@ -37,6 +36,7 @@ from layerwise.models import (
     initializer_from_name,
     sigmoid,
 )
+from layerwise.option_words import noise_of, number_of, seconds_of, widths_of
 from layerwise.penalties import Fidelity, MixedFidelity, clipped_squared_error, cross_entropy
 from layerwise.recipes import RECIPES, RecipeFile, read_recipe, recipe_arguments
 from layerwise.training import Checkpoint, Recipe
@@ -49,13 +49,9 @@ __all__ = [
     "FitOptions",
     "checkpoint_settings",
     "label_of",
-    "noise_of",
     "recipe_file",
     "recipe_name",
     "recipe_settings",
-    "row_numbers",
-    "seconds_of",
-    "widths_of",
 ]
 
 Estimator = RowsModel
@@ -128,19 +124,7 @@ class FitOptions:
         Raises:
             InputError: for widths that are not whole numbers, or an unknown scaling or task.
         """
-        scalings = ("auto", "standard", "minmax", "none")
-        if self.scaling not in scalings:
-            raise InputError(f"--scaling must be one of {', '.join(scalings)}; got {self.scaling!r}.")
-        if self.task not in TASKS:
-            raise InputError(f"--task must be one of {', '.join(TASKS)}; got {self.task!r}.")
-        for name, given, task in (
-            ("--contamination", self.contamination, "detect"),
-            ("--window", self.window, "detect"),
-            ("--noise", self.noise, "denoise"),
-            ("--masks", self.masks, "segment"),
-        ):
-            if given is not None and self.task != task:
-                raise InputError(f"{name} is for --task {task} alone; leave it out.")
+        self._check()
         common: dict[str, Any] = {
             "scaling": self.scaling,
             "device": self.device,
@@ -175,6 +159,21 @@ class FitOptions:
             test_fraction=TEST_FRACTION,
             **common,
         )
+
+    def _check(self) -> None:
+        scalings = ("auto", "standard", "minmax", "none")
+        if self.scaling not in scalings:
+            raise InputError(f"--scaling must be one of {', '.join(scalings)}; got {self.scaling!r}.")
+        if self.task not in TASKS:
+            raise InputError(f"--task must be one of {', '.join(TASKS)}; got {self.task!r}.")
+        for name, given, task in (
+            ("--contamination", self.contamination, "detect"),
+            ("--window", self.window, "detect"),
+            ("--noise", self.noise, "denoise"),
+            ("--masks", self.masks, "segment"),
+        ):
+            if given is not None and self.task != task:
+                raise InputError(f"{name} is for --task {task} alone; leave it out.")
 
     def _of_rows(self, common: dict[str, Any]) -> VariationalAutoencoder | AutoencoderDetector | AutoencoderImputer:
         given = {"--fidelity": self.fidelity != "auto"}
@@ -264,63 +263,6 @@ class FitOptions:
         return known[self.fidelity]
 
 
-def widths_of(text: str) -> tuple[int, ...]:
-    """The widths of layers; none for "auto".
-
-    Raises:
-        InputError: for anything but whole numbers from 1 on.
-
-    >>> widths_of("64,32")
-    (64, 32)
-    """
-    if text == "auto":
-        return ()
-    parts = [part for part in text.split(",") if part.strip()]
-    if not parts or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        raise InputError(
-            "--hidden must be whole numbers like 1000,500,250, or to reconstruct pictures residual or "
-            f"convolutional; got {text!r}."
-        )
-    return tuple(int(part) for part in parts)
-
-
-def noise_of(text: str) -> Varied:
-    """Noise of a kind, at any level up to one.
-
-    Raises:
-        InputError: for another kind, or a level that is no number.
-
-    >>> noise_of("gaussian:0.5").high
-    0.5
-    """
-    kind, _, level = text.partition(":")
-    try:
-        high = float(level or 0.3)
-    except ValueError:
-        high = float("nan")
-    if kind not in NOISES or not high > 0:
-        raise InputError(
-            f"--noise must be one of {', '.join(NOISES)}, perhaps with its largest level, like gaussian:0.3; "
-            f"got {text!r}."
-        )
-    return Varied(NOISES[kind], 0.0, high=high, bounds=(0.0, 1.0))
-
-
-def row_numbers(text: str) -> tuple[int, ...]:
-    """The numbers of rows.
-
-    Raises:
-        InputError: for fewer than two, or anything but whole numbers.
-
-    >>> row_numbers("0, 7")
-    (0, 7)
-    """
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) < 2 or not all(part.isdecimal() for part in parts):
-        raise InputError(f"--rows must be at least two numbers of rows, like 0,7; got {text!r}.")
-    return tuple(int(part) for part in parts)
-
-
 def label_of(task: str, target: str | None, label: str | None) -> str | None:
     """The column that is no feature: what is predicted, what colours the map of codes, or what is 1 for anomalies.
 
@@ -382,7 +324,7 @@ def recipe_settings(
         name, equals, value = pair.partition("=")
         if not equals:
             raise InputError(f"--set must be NAME=VALUE, like lr=0.001; got {pair!r}.")
-        settings[name.strip()] = _number(value.strip())
+        settings[name.strip()] = number_of(value.strip())
     return partial(recipe, **recipe_arguments(recipe, settings))
 
 
@@ -400,45 +342,18 @@ def checkpoint_settings(folder: Path | None, every: str, every_steps: int | None
     return Checkpoint(folder, seconds_of(every, "--every"), every_steps, fresh)
 
 
-def seconds_of(text: str, option: str) -> float:
-    """A time in seconds.
-
-    Raises:
-        InputError: for anything but a number, perhaps with a unit.
-
-    >>> seconds_of("1.5h", "--every")
-    5400.0
-    """
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    unit = units.get(text[-1:].lower())
-    try:
-        return float(text if unit is None else text[:-1]) * (unit or 1.0)
-    except ValueError as error:
-        raise InputError(f"{option} must be a time like 60s, 5m or 1h; got {text!r}.") from error
-
-
-def recipe_file(path: Path | None, given: Mapping[str, bool]) -> RecipeFile | None:
+def recipe_file(path: Path | None, given: Mapping[str, object]) -> RecipeFile | None:
     """The recipe of a file, beside which nothing may be given that it says itself.
 
     Arguments:
         path: the file, or None.
-        given: option -> whether it is used.
+        given: option -> its value; none, nothing or "auto" where it is left out.
 
     Raises:
         InputError: names the option, or what is wrong with the file.
     """
     if path is None:
         return None
-    for name in (name for name, there in given.items() if there):
+    for name in (name for name, value in given.items() if value not in (None, [], "auto")):
         raise InputError(f"--recipe-file {path} says what {name} would; leave one of them out.")
     return read_recipe(path)
-
-
-def _number(text: str) -> Any:
-    if text.lower() == "none":
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return int(value) if value.is_integer() and not set(text) & set(".eE") else value

@@ -10,7 +10,7 @@ from layerwise.diagnostics import (
     dense,
     extreme_eigenvalues,
     find_critical_point,
-    probes,
+    random_directions,
     saddle,
     saddle_index,
     spectral_density,
@@ -141,7 +141,7 @@ def centered() -> Tensor:
 
 def test_probes_are_of_length_one_and_repeat() -> None:
     asked = problem()
-    first, again, other = probes(asked, 3), probes(asked, 3), probes(asked, 3, seed=1)
+    first, again, other = random_directions(asked, 3), random_directions(asked, 3), random_directions(asked, 3, seed=1)
     assert torch.allclose(first.norm(dim=1), torch.ones(3).double())
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

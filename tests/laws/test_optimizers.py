@@ -245,7 +245,7 @@ def test_an_indefinite_matrix_falls_back_and_says_so(optimizer):
 
 def test_negative_curvature_ends_conjugate_gradients_and_is_told():
     surface, height = saddle([0.0, 0.3])
-    stepper = HessianFree(exponent=0.0).start(surface)
+    stepper = HessianFree(damping=0.1, exponent=0.0).start(surface)
     stepper.step(problem_on(surface, height))
     assert stepper.fall_back == "negative curvature ended the conjugate gradients"
     assert surface.point[1].item() > 0.3

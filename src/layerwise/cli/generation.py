@@ -57,7 +57,8 @@ def interpolate(
 ) -> None:
     """Write the rows on the way from one row of DATA to another, through their codes."""
     from layerwise import commands
-    from layerwise.options import DataOptions, row_numbers
+    from layerwise.option_words import row_numbers
+    from layerwise.options import DataOptions
 
     source, numbers = DataOptions(data, data_dir, member=member), row_numbers(rows)
     commands.interpolate(model, source, rows=numbers, output=output, steps=steps, along=along, device=device)

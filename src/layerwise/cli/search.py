@@ -39,7 +39,8 @@ def search(
 ) -> None:
     """Search for the rate, weight decay, momentum, dropout and noise that suit DATA, and write them as a recipe."""
     from layerwise import commands
-    from layerwise.options import DataOptions, seconds_of, widths_of
+    from layerwise.option_words import seconds_of, widths_of
+    from layerwise.options import DataOptions
     from layerwise.tuning import Budget, Wanted
 
     def tell(line: str) -> None:

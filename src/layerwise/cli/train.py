@@ -107,8 +107,8 @@ def fit(
     )
 
     numbers = {"epochs": max_epochs, "batch_size": batch_size}
-    said = {"--recipe": recipe != "auto", "--code": code is not None, "--hidden": hidden != "auto"}
-    said |= {"--set": bool(settings), "--config": config is not None, "--epochs": max_epochs is not None}
+    said: dict[str, object] = {"--recipe": recipe, "--code": code, "--hidden": hidden, "--initializer": initializer}
+    said |= {"--set": settings, "--config": config, "--epochs": max_epochs, "--batch-size": batch_size}
     options = FitOptions(
         source=DataOptions(data, data_dir, label_of(task, target, label), names(drop), member),
         task=task,
@@ -126,7 +126,7 @@ def fit(
         device=device,
         precision=precision,
         recipe=recipe_settings(recipe_name(recipe, task), settings or [], config, numbers),
-        found=recipe_file(recipe_path, {**said, "--batch-size": batch_size is not None}),
+        found=recipe_file(recipe_path, said),
         checkpoint=checkpoint_settings(checkpoint, every, every_steps, fresh),
         codes=codes,
         report=report,

@@ -39,7 +39,7 @@ from layerwise.diagnostics.spectrum import (
     curvature,
     dense,
     extreme_eigenvalues,
-    probes,
+    random_directions,
     spectral_density,
 )
 from layerwise.diagnostics.translation import bleu, remembered
@@ -103,8 +103,8 @@ __all__ = [
     "passes",
     "path_plane",
     "peak_signal_to_noise",
-    "probes",
     "pseudo_likelihood",
+    "random_directions",
     "remembered",
     "saddle",
     "saddle_index",

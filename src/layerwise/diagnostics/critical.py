@@ -14,7 +14,7 @@ from layerwise.diagnostics.spectrum import (
     dense,
     extreme_eigenvalues,
     krylov,
-    probes,
+    random_directions,
     spectral_density,
 )
 from layerwise.optim import Problem
@@ -87,7 +87,7 @@ def saddle_index(
         values = torch.linalg.eigvalsh(dense(problem.hessian_product, like).double())
         limit = _rounding(like) * float(values.abs().max())
         return SaddleIndex(float((values < -limit).double().mean()), float(values[0]), float(values[-1]), True)
-    starts = probes(problem, count, seed=seed)
+    starts = random_directions(problem, count, seed=seed)
     density = spectral_density(problem.hessian_product, starts, steps=steps)
     low, high = float(density.nodes.min()), float(density.nodes.max())
     share = density.share_below(-_rounding(like) * max(abs(low), abs(high)))
@@ -226,7 +226,7 @@ def saddle(problem: Problem, *, steps: int = 20, seed: int = 0) -> Finding:
     place = problem.flat(problem.parameters).detach()
     loss, gradient = _at(problem, place)
     slopes = [_at(half, place)[1] for half in _halves(problem)]
-    ends = extreme_eigenvalues(problem.hessian_product, probes(problem, seed=seed)[0], steps=steps, count=1)
+    ends = extreme_eigenvalues(problem.hessian_product, random_directions(problem, seed=seed)[0], steps=steps, count=1)
     top, bottom = float(ends.top[0]), float(ends.bottom[0])
     largest = max(abs(top), abs(bottom), 1e-30)
     gain = max(0.0, float(slopes[0] @ slopes[1])) / (2 * largest * max(abs(float(loss)), 1e-30))

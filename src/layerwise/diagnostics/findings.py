@@ -32,7 +32,7 @@ class Finding:
     """
 
     name: str
-    figures: Mapping[str, float]
+    figures: Mapping[str, float | int]
     verdict: Verdict
     advice: str
     curves: Mapping[str, Any] = field(default_factory=dict)

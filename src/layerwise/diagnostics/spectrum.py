@@ -21,7 +21,7 @@ __all__ = [
     "dense",
     "extreme_eigenvalues",
     "krylov",
-    "probes",
+    "random_directions",
     "spectral_density",
 ]
 
@@ -88,7 +88,7 @@ class Density(NamedTuple):
         return at, heights @ self.weights
 
 
-def probes(problem: Problem, count: int = 1, *, seed: int = 0) -> Float[Tensor, "count n"]:
+def random_directions(problem: Problem, count: int = 1, *, seed: int = 0) -> Float[Tensor, "count n"]:
     """Random directions in the space of a problem's parameters, each of length 1."""
     like = problem.flat(problem.parameters).detach()
     drawn = torch.randn((count, len(like)), generator=generator(seed, -11), dtype=torch.float64)
@@ -137,7 +137,7 @@ def extreme_eigenvalues(
 
     Arguments:
         product: the matrix times a vector.
-        start: a random vector, for instance of `probes`.
+        start: a random vector, for instance of `random_directions`.
         count: how many of each end; no more than there are steps.
         steps: products; each takes a few gradients.
 
@@ -227,7 +227,7 @@ def curvature(problem: Problem, *, steps: int = 40, count: int = 4, seed: int = 
     >>> found.figures["largest eigenvalue"] > 0
     True
     """
-    starts = probes(problem, count, seed=seed)
+    starts = random_directions(problem, count, seed=seed)
     ends = extreme_eigenvalues(problem.hessian_product, starts[0], steps=steps)
     gauss_newton = extreme_eigenvalues(problem.gauss_newton_product, starts[0], steps=steps, count=1)
     density = spectral_density(problem.hessian_product, starts, steps=steps)
