@@ -139,8 +139,8 @@ def first_columns(page: str) -> list[str]:
 
 def test_every_recipe_and_every_argument_is_on_its_page() -> None:
     known = {name for recipe in RECIPES.values() for name in inspect.signature(recipe).parameters}
-    # These are objects, which no command line can give; a corruption is made of the other two.
-    arguments = known - {"setting", "optimizer", "corruption"} | {"noise", "masking"}
+    # An object, which no command line can give; a corruption is made of the other two.
+    arguments = known - {"setting", "corruption"} | {"noise", "masking"}
     found = first_columns(read("docs/recipes.md"))
     assert sorted(found) == sorted([*RECIPES, *arguments])
 

@@ -1,7 +1,7 @@
 """The verb that trains."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -133,12 +133,18 @@ def fit(
         progress=not quiet,
     )
     if dry_run:
-        plan = commands.dry_run(options)
-        if not as_json:
-            out(f"{plan['rows']} rows, {plan['features']} features, layers {plan['widths']}", as_json)
-        out(plan if as_json else commands.phases(plan), as_json)
+        _tell(commands.dry_run(options), as_json)
         return
     result = commands.fit(options)
     out(result.metrics if as_json else ("" if quiet else result.summary), as_json)
     if result.signal:
         raise typer.Exit(128 + result.signal)
+
+
+def _tell(plan: dict[str, Any], as_json: bool) -> None:
+    """What a dry run found."""
+    from layerwise import commands
+
+    if not as_json:
+        out(f"{plan['rows']} rows, {plan['features']} features, layers {plan['widths']}", as_json)
+    out(plan if as_json else commands.phases(plan), as_json)

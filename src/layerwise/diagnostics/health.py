@@ -110,7 +110,7 @@ def duplicate_units(model: Autoencoder, x: Tensor) -> Finding:
     >>> from layerwise.models import Dense
     >>> model = Dense(2, (4,), code=1)
     >>> _ = model.encoder[0].weight.data.fill_(0.5)
-    >>> duplicate_units(model, torch.eye(2).repeat(2, 1)).figures["largest share of a layer"]
+    >>> duplicate_units(model, torch.arange(8.0).reshape(4, 2)).figures["largest share of a layer"]
     0.75
     """
     shares = {layer.name: _duplicates(layer.outputs.flatten(1).double()) for layer in layers_at(model, x)[:-1]}

@@ -78,7 +78,7 @@ def loss_slice(
     directions: tuple[Float[Tensor, " n"], Float[Tensor, " n"]],
     *,
     center: Float[Tensor, " n"] | None = None,
-    reach: float | Sequence[tuple[float, float]] = 1.0,
+    reach: float | Sequence[tuple[float | int, float | int]] = 1.0,
     points: int = 21,
 ) -> LossSlice:
     """The loss on a plane.
