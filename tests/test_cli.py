@@ -13,6 +13,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 
 import layerwise
 
@@ -844,6 +845,54 @@ def test_pictures_from_end_to_end(run):
     assert code == 0
     assert json.loads(out)["mean_iou"] > 0
     assert run("info", "s")[0] == run("fit", "photos", "--task", "denoise", "--dry-run")[0] == 0
+    code, _, error = run("segment", "s", "photos/1.png", "-o", "lossy.jpg")
+    assert code == 2
+    assert "a JPEG changes the numbers of classes" in error
+
+
+def test_pictures_of_16_bits_stay_so_and_masks_keep_their_classes(run):
+    draw = np.random.default_rng(0)
+    Path("deep").mkdir()
+    Path("masks").mkdir()
+    for number in range(3):
+        Image.fromarray(draw.integers(0, 2**16, (12, 12), np.uint16)).save(f"deep/{number}.1.png")
+        mask = Image.fromarray(draw.integers(0, 3, (12, 12), np.uint8))
+        mask.putpalette([0, 0, 0, 250, 0, 0, 0, 250, 0])
+        mask.save(f"masks/{number}.1.png")
+    short = ("--epochs", 1, "--hidden", "4,4", "--quiet")
+    assert run("fit", "deep", "--task", "denoise", "-o", "d", *short)[0] == 0
+    assert run("denoise", "d", "deep", "-o", "clean") == (0, "", "")
+    assert sorted(path.name for path in Path("clean").iterdir()) == ["0.1.png", "1.1.png", "2.1.png"]
+    assert pixels("clean/0.1.png").dtype == np.uint16
+    assert run("denoise", "d", "deep/0.1.png", "-o", "one.jpg")[0] == 0
+    assert pixels("one.jpg").dtype == np.uint8
+    assert run("fit", "deep", "--task", "segment", "--masks", "masks", "-o", "s", *short)[0] == 0
+    assert run("segment", "s", "deep", "-o", "found")[0] == 0
+    assert {*np.unique(pixels("found/2.1.png"))} <= {0, 1, 2}
+
+
+def test_an_alpha_channel_is_told_and_left_out(run, caplog):
+    drawn_pictures(Path("photos"), 2, channels=4)
+    assert run("fit", "photos", "--task", "denoise", "-o", "d", "--epochs", 1, "--hidden", "2")[0] == 0
+    assert "photos: transparency is left out, the colours beneath it stay in 2 of 2 pictures" in caplog.text
+    assert run("denoise", "d", "photos/1.png", "-o", "clean.png")[0] == 0
+    assert "1.png: transparency is left out, the colours beneath it stay." in caplog.text
+    assert pixels("clean.png").shape == (13, 16, 3)
+
+
+def test_pictures_have_no_causes_and_their_gaps_are_filled_in_a_folder(run):
+    digits = load_digits().images[:120].astype(np.float32)
+    np.save("digits.npy", digits)
+    short = ("--epochs", 1, "--hidden", "4", "--quiet")
+    assert run("fit", "digits.npy", "--task", "detect", "-o", "d", *short)[0] == 0
+    assert run("score", "d", "digits.npy", "-o", "scores.csv")[0] == 0
+    assert list(pd.read_csv("scores.csv").columns) == ["score", "probability", "flagged"]
+    digits[:, 2:4, 2:4] = np.where(np.arange(120)[:, None, None] % 2, np.nan, digits[:, 2:4, 2:4])
+    np.save("gaps.npy", digits)
+    assert run("fit", "gaps.npy", "--task", "impute", "-o", "i", *short)[0] == 0
+    code, _, error = run("impute", "i", "gaps.npy", "-o", "full")
+    assert code == 0, error
+    assert pixels("full/0119.png").shape == (8, 8)
 
 
 @pytest.mark.parametrize(
@@ -851,12 +900,24 @@ def test_pictures_from_end_to_end(run):
     [
         (("fit", "photos", "--task", "segment", "-o", "x"), "masks are needed: --masks FOLDER"),
         (("fit", "photos", "--task", "segment", "--masks", "other", "-o", "x"), "a mask of its name; missing '0.png'"),
-        (("fit", "photos", "--task", "segment", "--masks", "photos", "-o", "x"), "masks must be grey"),
+        (
+            ("fit", "photos", "--task", "segment", "--masks", "photos", "-o", "x"),
+            "must be grey or have a palette",
+        ),
+        (("fit", "photos", "--task", "segment", "--masks", "nowhere", "-o", "x"), "nowhere: there is no such file"),
+        (("fit", "photos", "--task", "colorize", "--label", "z", "-o", "x"), "--label is not for --task colorize"),
+        (("fit", "photos", "--task", "denoise", "--drop", "z", "-o", "x"), "--drop is not for --task denoise"),
+        (("fit", "twins", "--task", "segment", "--masks", "other", "-o", "x"), "9.jpg and 9.png are both 9"),
+        (("denoise", "d", "twins", "-o", "x"), "9.jpg and 9.png are both 9"),
+        (("denoise", "d", "photos", "-o", "other"), "must be new or empty; it holds '9.png'. Choose"),
+        (("denoise", "d", "missing.png", "-o", "x.png"), "missing.png: there is no such file"),
+        (("denoise", "d", "one.bmp", "-o", "x"), "a picture must be a PNG or a JPEG; found '.bmp'"),
+        (("segment", "d", "photos", "-o", "other"), "must be new or empty"),
         (("fit", "photos", "--task", "denoise", "--masks", "photos", "-o", "x"), "--masks is for --task segment alone"),
         (("fit", "photos", "--task", "colorize", "--code", 3, "-o", "x"), "--code is not for --task colorize"),
         (("fit", "photos", "--task", "denoise", "--noise", "loud", "-o", "x"), "--noise must be one of gaussian"),
         (("fit", "t.csv", "--task", "denoise", "-o", "x"), "pictures are needed; found a table"),
-        (("fit", "other", "--task", "colorize", "-o", "x"), "picture 0 is grey"),
+        (("fit", "other", "--task", "colorize", "-o", "x"), "must be in colour; all 1 are grey, first 9.png"),
         (("denoise", "d", "photos", "-o", "x.png"), "x.png takes one picture; found 2"),
         (("denoise", "d", "photos", "-o", "x.npy"), "an array needs pictures of one size; found 2"),
         (("segment", "d", "photos", "-o", "x"), "does not segment. Fit a model with --task segment"),
@@ -868,6 +929,10 @@ def test_bad_pictures_are_refused_in_one_line(run, words, told):
     drawn_pictures(Path("photos"), 2)
     drawn_pictures(Path("other"), 1, channels=1)
     Path("other/0.png").rename("other/9.png")
+    drawn_pictures(Path("twins"), 1)
+    Path("twins/0.png").rename("twins/9.png")
+    Image.open("twins/9.png").save("twins/9.jpg")
+    Path("one.bmp").write_bytes(b"BM")
     messy().to_csv("t.csv", index=False)
     if "d" in words:
         assert run("fit", "photos", "--task", "denoise", "--epochs", 1, "--hidden", "2", "-o", "d", "--quiet")[0] == 0

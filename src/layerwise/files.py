@@ -12,7 +12,7 @@ from pathlib import Path
 
 from layerwise.errors import InputError, ResourceError
 
-__all__ = ["atomic_file", "atomic_folder", "check_file", "check_room", "sha256"]
+__all__ = ["atomic_file", "atomic_folder", "check_file", "check_folder", "check_room", "sha256"]
 
 ELSEWHERE = "Choose another place with -o, or make room there; what was there before is unchanged."
 
@@ -73,9 +73,8 @@ def atomic_folder(path: str | os.PathLike[str], *, replaces: Collection[str] = (
     ...     sorted(entry.name for entry in Path(folder).iterdir())
     ['model']
     """
-    target = Path(path).resolve()
+    target = _folder(path, replaces)
     with _disk_errors(target):
-        _check_folder(target, replaces)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         old = temporary.with_name(temporary.name + "-old")
@@ -108,10 +107,20 @@ def check_file(path: str | os.PathLike[str]) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     check_file(Path(folder) / "new" / "a.txt")
     """
-    target = _plain_file(path)
-    with _disk_errors(target):
-        nearest = next(parent for parent in target.parents if parent.exists())
-        tempfile.TemporaryFile(dir=nearest).close()
+    _check_parent(_plain_file(path))
+
+
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """See, before long work begins, whether `atomic_folder` could make a folder here that replaces nothing.
+
+    Raises:
+        InputError: when there is a file of that name, or a folder with anything in it.
+        ResourceError: when the parent cannot be written or made.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     check_folder(Path(folder) / "new" / "pictures")
+    """
+    _check_parent(_folder(path, ()))
 
 
 def check_room(path: str | os.PathLike[str], needed: int) -> None:
@@ -146,17 +155,27 @@ def _plain_file(path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _check_folder(target: Path, replaces: Collection[str]) -> None:
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{target}: must be a folder; there is a file of that name. Choose another name.")
-    present = {entry.name for entry in target.iterdir()} if target.exists() else set()
+def _folder(path: str | os.PathLike[str], replaces: Collection[str]) -> Path:
+    target = Path(path).resolve()
+    with _disk_errors(target):
+        if target.exists() and not target.is_dir():
+            raise InputError(f"{target}: must be a folder; there is a file of that name. Choose another name.")
+        present = {entry.name for entry in target.iterdir()} if target.exists() else set()
     other = sorted(present - set(replaces)) or sorted(present if present != set(replaces) else ())
     if other:
         more = f" and {len(other) - 1} more" if len(other) > 1 else ""
+        earlier = ", or an earlier result of the same kind" if replaces else ""
         raise InputError(
-            f"{target}: must be new or empty, or an earlier result of the same kind; it holds {other[0]!r}{more}. "
+            f"{target}: must be new or empty{earlier}; it holds {other[0]!r}{more}. "
             "Choose another place, or move what is there."
         )
+    return target
+
+
+def _check_parent(target: Path) -> None:
+    with _disk_errors(target):
+        nearest = next(parent for parent in target.parents if parent.exists())
+        tempfile.TemporaryFile(dir=nearest).close()
 
 
 def _sync(path: Path) -> None:

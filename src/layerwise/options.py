@@ -202,6 +202,7 @@ class FitOptions:
         given = {"--fidelity": self.fidelity != "auto", "--codes": self.codes is not None}
         given |= {"--code": self.code is not None, "--scaling": self.scaling != "auto"}
         given["--initializer"] = self.initializer is not None
+        given |= {"--label": self.source.label is not None, "--drop": bool(self.source.drop)}
         self._refuse(given)
         chosen: dict[str, Any] = {"recipe": self.recipe, **{k: v for k, v in common.items() if k != "scaling"}}
         if self._widths():

@@ -13,8 +13,9 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from layerwise.data import Schema, Table, check_writable, from_arrow, read, to_arrow, write
-from layerwise.errors import InputError
+from layerwise.data import Schema, Table, check_output, from_arrow, limits, read, to_arrow, write
+from layerwise.data.pictures import read_each
+from layerwise.errors import InputError, ResourceError
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
 real = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real data sets are not here ({REAL})")
@@ -220,6 +221,49 @@ def test_modes_of_pictures(tmp_path: Path) -> None:
     assert (read(tmp_path / "deep").to_array()[0] == deep).all()
 
 
+def test_masks_keep_their_numbers(tmp_path: Path) -> None:
+    grey = randomness.integers(0, 4, (6, 5), dtype=np.uint8)
+    coloured = Image.fromarray(grey)
+    coloured.putpalette([250, 0, 0, 0, 250, 0, 0, 0, 250, 9, 9, 9])
+    coloured.save(tmp_path / "palette.png")
+    Image.fromarray(grey.astype(np.uint16) * 300).save(tmp_path / "deep.png")
+    Image.fromarray(np.dstack([grey] * 3)).save(tmp_path / "equal.png")
+    Image.fromarray(np.dstack([grey] * 4)).save(tmp_path / "alpha.png")
+    masks = read_each(tmp_path, masks=True)
+    found = dict(zip(masks.names, masks.arrays, strict=True))
+    assert (found.pop("deep.png") == grey.astype(np.uint16) * 300).all()
+    assert len(found) == 3
+    assert all((mask == grey).all() for mask in found.values())
+    Image.fromarray(grey).save(tmp_path / "lossy.png", format="JPEG")
+    with pytest.raises(InputError, match=r"lossy.png: a mask must be a PNG; a JPEG changes the numbers"):
+        read_each(tmp_path, masks=True)
+
+
+def test_what_of_a_picture_is_left_out_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pixels = randomness.integers(0, 256, (6, 6, 4), dtype=np.uint8)
+    Image.fromarray(pixels[:, :, :3]).save(tmp_path / "1.png")
+    Image.fromarray(pixels).save(tmp_path / "2.png")
+    line = f"{tmp_path}: transparency is left out, the colours beneath it stay in 1 of 2 pictures, first 2.png."
+    assert (read_each(tmp_path).arrays[1] == pixels[:, :, :3]).all()
+    assert read(tmp_path).shape == (6, 6, 3)
+    assert caplog.messages == [line, line]
+
+
+def test_large_and_missing_pictures_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(np.zeros((1500, 2000), np.uint8)).save(tmp_path / "large.png")
+    with pytest.raises(InputError, match=r"at most 2,097,152 pixels; found 3,000,000 \(2,000 x 1,500\)"):
+        read_each(tmp_path)
+    with pytest.raises(InputError, match=r"lerge.png: there is no such file; did you mean .*large.png"):
+        read_each(tmp_path / "lerge.png")
+    (tmp_path / "one.bmp").write_bytes(b"BM")
+    with pytest.raises(InputError, match=r"one.bmp: a picture must be a PNG or a JPEG; found '.bmp'. Save it as PNG."):
+        read(tmp_path / "one.bmp")
+    Image.fromarray(np.zeros((50, 50), np.uint8)).save(tmp_path / "large.png")
+    monkeypatch.setattr(limits, "free_memory", lambda: 4 * 2500 - 1)
+    with pytest.raises(ResourceError, match="of memory"):
+        read_each(tmp_path)
+
+
 def test_parquet_of_pandas_and_an_arrow_stream(tmp_path: Path) -> None:
     pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}, index=[7, 9]).to_parquet(tmp_path / "t.parquet")
     assert read(tmp_path / "t.parquet").names == ("a", "b")
@@ -279,7 +323,7 @@ def test_unknown_endings_are_not_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"must end in \.csv"):
         write(sample(), tmp_path / name)
     with pytest.raises(InputError):
-        check_writable(tmp_path / name)
+        check_output(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 

@@ -75,7 +75,7 @@ def score(
     data: Data,
     *,
     output: Annotated[Path, typer.Option("-o", "--output", help="csv, tsv, parquet or feather.")],
-    causes: Annotated[int, typer.Option(min=0, help="Columns to name for each flagged row; 0 names none.")] = 3,
+    causes: Annotated[int, typer.Option(min=0, help="Columns to name for each flagged row; none for pictures.")] = 3,
     data_dir: DataDir = None,
     member: Member = None,
     device: Device = "auto",

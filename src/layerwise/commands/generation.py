@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.commands.rows import ENCODERS, loaded, matching
-from layerwise.data import Table, check_writable, write
+from layerwise.commands.rows import ENCODERS, are_pictures, loaded, matching
+from layerwise.data import Table, check_output, write
 from layerwise.data.gallery import GALLERIES, check_gallery, write_gallery
 from layerwise.estimators.loading import Encoder
 from layerwise.files import check_file
@@ -67,13 +67,12 @@ def write_pairs(output: Path, estimator: Encoder, *, table: Table) -> None:
 
 
 def _check(output: Path, estimator: Encoder) -> None:
-    pixels = estimator.schema_.pixels
     if output.suffix.lower() in GALLERIES:
+        pixels = estimator.schema_.pixels
         check_gallery(output, None if pixels is None else pixels.shape)
-    else:
-        check_writable(output, pictures=pixels is not None and len(pixels.shape) > 1)
-    if output.suffix:
         check_file(output)
+    else:
+        check_output(output, pictures=are_pictures(estimator))
 
 
 def _write(output: Path, estimator: Encoder, *, codes: NDArray[np.float32], columns: int | None = None) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.data import Schema, Table, check_writable, write
-from layerwise.data.pictures import PICTURES, as_bytes, read_each, write_picture
+from layerwise.data import Schema, Table, check_output, write
+from layerwise.data.pictures import JPEGS, PICTURES, Pictures, as_bytes, read_each, write_picture
 from layerwise.data.table import listing
 from layerwise.errors import InputError
-from layerwise.estimators import Segmenter, load
+from layerwise.estimators import Denoiser, Segmenter, load
 from layerwise.estimators.loading import PictureModel
 from layerwise.files import atomic_folder, check_file
 from layerwise.models import SegNet, UNet
@@ -20,19 +20,20 @@ from layerwise.training import Checkpoint, History, Recipe
 
 __all__ = ["apply", "fit_pictures", "judge_pictures", "plan_pictures"]
 
-Pictures = list[tuple[str, NDArray[Any]]]
+# The largest number of 16 bits, the most that a PNG holds of a pixel.
+DEEPEST = 2**16 - 1
 
 
 def read_pictures(source: DataOptions) -> Pictures:
     """The pictures of a folder or of a file, of any size, or those of an array or a named data set."""
     path = Path(source.source)
     if path.is_dir() or path.suffix.lower() in PICTURES:
-        return list(read_each(path))
+        return read_each(path)
     table = source.read()
     if table.shape is None:
         raise table.origin.error("pictures are needed; found a table. Give a folder of pictures, or an array of them.")
     digits = max(4, len(str(len(table) - 1)))
-    return [(f"{number:0{digits}}.png", picture) for number, picture in enumerate(table.to_array())]
+    return Pictures([f"{number:0{digits}}.png" for number in range(len(table))], [*table.to_array()])
 
 
 def fit_pictures(
@@ -70,71 +71,105 @@ def judge_pictures(estimator: PictureModel, source: DataOptions, *, masks: Path 
 
 def _given(
     estimator: PictureModel, source: DataOptions, masks: Path | None
-) -> tuple[list[NDArray[Any]], list[NDArray[Any]] | None]:
+) -> tuple[Pictures, list[NDArray[Any]] | None]:
     pictures = read_pictures(source)
-    truth = read_masks(masks, [name for name, _ in pictures]) if isinstance(estimator, Segmenter) else None
-    return [picture for _, picture in pictures], truth
+    return pictures, read_masks(masks, pictures.names) if isinstance(estimator, Segmenter) else None
 
 
 def read_masks(folder: Path | None, names: Sequence[str]) -> list[NDArray[Any]]:
     """The masks of the pictures of these names, which have the same names but for the ending.
 
     Raises:
-        InputError: for no masks, one that is missing, or one in colour.
+        InputError: for no masks, one that is missing, in colour or a JPEG, and for two of one name.
     """
     if folder is None:
         raise InputError("to learn or judge what pixels belong to, masks are needed: --masks FOLDER.")
-    found = {Path(name).with_suffix(""): mask for name, mask in read_each(folder)}
-    missing = [name for name in names if Path(name).with_suffix("") not in found]
+    found = read_each(folder, masks=True)
+    masks = dict(zip(_stems(found.names), found.arrays, strict=True))
+    stems = _stems(names)
+    missing = [name for name, stem in zip(names, stems, strict=True) if stem not in masks]
     if missing:
         raise InputError(f"{folder}: each picture must have a mask of its name; missing {listing(missing)}.")
-    masks = [found[Path(name).with_suffix("")] for name in names]
-    for name, mask in zip(names, masks, strict=True):
-        if mask.ndim != 2:
-            raise InputError(f"{folder}: masks must be grey, a number for each class; that of {name} has colours.")
-    return masks
+    return [masks[stem] for stem in stems]
+
+
+def _stems(names: Sequence[str]) -> list[Path]:
+    """The names without their endings.
+
+    Raises:
+        InputError: for two that differ in their endings alone.
+    """
+    first: dict[Path, str] = {}
+    for name in names:
+        other = first.setdefault(stem := Path(name).with_suffix(""), name)
+        if other != name:
+            raise InputError(f"pictures must have different names; {other} and {name} are both {stem}. Rename one.")
+    return list(first)
 
 
 def apply(model: Path, source: DataOptions, *, verb: str, output: Path, device: str) -> None:
     """Write what a model makes of pictures: a picture for one, a folder for many, or an array.
 
     Raises:
-        InputError: for a model of another task.
+        InputError: for a model of another task, and for what the place cannot hold; found before the work begins.
     """
     single = output.suffix.lower() in PICTURES
-    if not single:
-        check_writable(output, pictures=True)
-    if output.suffix:
+    if single:
         check_file(output)
+    else:
+        check_output(output, pictures=True)
     estimator = load(model, device=device)
     kind = PICTURE_TASKS[verb]
     if not isinstance(estimator, kind):
         raise InputError(f"{model} does not {verb}. Fit a model with --task {verb}.")
+    if isinstance(estimator, Segmenter):
+        _check_classes(estimator, output)
     pictures = read_pictures(source)
+    stems = _stems(pictures.names)
     if single and len(pictures) > 1:
         raise InputError(f"{output} takes one picture; found {len(pictures):,}. Name a folder.")
-    arrays = [picture for _, picture in pictures]
-    found = estimator.predict(arrays) if isinstance(estimator, Segmenter) else estimator.transform(arrays)
+    sizes = {picture.shape if isinstance(estimator, Denoiser) else picture.shape[:2] for picture in pictures}
+    if output.suffix and len(sizes) > 1:
+        raise InputError(f"{output}: an array needs pictures of one size; found {len(sizes)}. Name a folder.")
+    found = _classes(estimator, pictures, output) if isinstance(estimator, Segmenter) else estimator.transform(pictures)
     if single:
-        write_picture(output, _bytes(found[0]))
+        write_picture(output, _as_written(found[0], output))
     elif output.suffix:
-        shapes = {picture.shape for picture in found}
-        if len(shapes) > 1:
-            raise InputError(f"{output}: an array needs pictures of one size; found {len(shapes)}. Name a folder.")
         write(Table.from_array(np.stack(found)), output)
     else:
         with atomic_folder(output) as folder:
-            for (name, _), picture in zip(pictures, found, strict=True):
-                target = (folder / name).with_suffix(".png")
+            for stem, picture in zip(stems, found, strict=True):
+                # A name may have dots of its own.
+                target = folder / stem.with_name(f"{stem.name}.png")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                write_picture(target, _bytes(picture))
+                write_picture(target, _as_written(picture, target))
 
 
-def _bytes(picture: NDArray[Any]) -> NDArray[np.uint8]:
-    if picture.dtype == np.uint8:
-        return picture
-    if picture.dtype.kind == "f":
-        return as_bytes(picture)
-    if picture.dtype.kind in "biu" and picture.min() >= 0 and picture.max() <= 255:
-        return picture.astype(np.uint8)
-    raise InputError(f"a picture holds bytes; found {picture.dtype} from {picture.min()} to {picture.max()}. Use .npy.")
+def _check_classes(estimator: Segmenter, output: Path) -> None:
+    """Refuse to write numbers of classes where they would not stay what they are."""
+    if output.suffix.lower() in JPEGS:
+        raise InputError(f"{output}: a JPEG changes the numbers of classes. Name a .png file.")
+    classes = estimator.classes_
+    if output.suffix.lower() in ("", ".png") and not (
+        classes.dtype.kind in "biu" and classes.min() >= 0 and classes.max() <= DEEPEST
+    ):
+        raise InputError(
+            f"{output}: a PNG holds classes that are whole numbers from 0 to {DEEPEST:,}; found {classes[0]!s} to "
+            f"{classes[-1]!s}. Name a .npy file."
+        )
+
+
+def _classes(estimator: Segmenter, pictures: Pictures, output: Path) -> list[NDArray[Any]]:
+    """The class of each pixel; in as few bytes as hold all classes, where they become pictures."""
+    found: list[NDArray[Any]] = estimator.predict(pictures)
+    if output.suffix.lower() in ("", ".png"):
+        few = estimator.classes_.max() <= np.iinfo(np.uint8).max
+        found = [mask.astype(np.uint8 if few else np.uint16) for mask in found]
+    return found
+
+
+def _as_written(picture: NDArray[Any], path: Path) -> NDArray[Any]:
+    """A picture as its file can hold it: 16 bits go into a grey PNG alone."""
+    if picture.dtype == np.uint16 and (picture.ndim == 3 or path.suffix.lower() in JPEGS):
+        return as_bytes(picture, high=float(DEEPEST))
+    return as_bytes(picture) if picture.dtype.kind == "f" else picture

@@ -21,13 +21,19 @@ Kind = TypeVar("Kind", bound=Estimator)
 ENCODERS = DeepAutoencoder, VariationalAutoencoder
 Coder = Encoder | StackedClassifier | StackedRegressor
 
-__all__ = ["ENCODERS", "Coder", "codes", "judged", "loaded", "matching", "wanted"]
+__all__ = ["ENCODERS", "Coder", "are_pictures", "codes", "judged", "loaded", "matching", "wanted"]
 
 
 def codes(estimator: Coder, table: Table) -> Table:
     """The code of each row as a table."""
     found = estimator.transform(table)
     return Table.from_array(found, names=tuple(f"code{i}" for i in range(found.shape[1])))
+
+
+def are_pictures(estimator: Estimator) -> bool:
+    """Whether the rows of a model are pictures."""
+    pixels = estimator.schema_.pixels
+    return pixels is not None and len(pixels.shape) > 1
 
 
 def wanted(options: FitOptions) -> Table:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from layerwise.data import Table, check_writable, read, read_lines, write
+from layerwise.data import Table, check_output, read, read_lines, write
 from layerwise.data.table import listing
 from layerwise.errors import InputError
 from layerwise.estimators import Translator, load
@@ -25,9 +25,10 @@ def translate(
         InputError: for a model that does not translate, or rows without the column that it reads.
     """
     lines = output.suffix.lower() == LINES
-    if not lines:
-        check_writable(output)
-    check_file(output)
+    if lines:
+        check_file(output)
+    else:
+        check_output(output)
     estimator = load(model, device=device)
     if not isinstance(estimator, Translator):
         raise InputError(f"{model}: holds a model that does not translate. Fit one with --task translate.")

@@ -9,7 +9,7 @@ from layerwise.commands.pictures import fit_pictures, plan_pictures
 from layerwise.commands.rows import Coder, codes, wanted
 from layerwise.commands.view import report
 from layerwise.commands.words import summary
-from layerwise.data import Schema, Table, check_writable, write
+from layerwise.data import Schema, Table, check_output, write
 from layerwise.errors import InputError
 from layerwise.estimators import AutoencoderImputer, Translator
 from layerwise.estimators.loading import Encoder, PictureModel, RowsModel
@@ -95,10 +95,10 @@ def fit(options: FitOptions) -> FitResult:
     if options.output is None:
         raise InputError("fit needs a place for the model: -o FOLDER.")
     estimator = options.estimator()
-    for path in filter(None, (options.codes, options.report)):
-        check_file(path)
+    if options.report is not None:
+        check_file(options.report)
     if options.codes is not None:
-        check_writable(options.codes)
+        check_output(options.codes)
     table: Table | None = None
     with model_folder(options.output) as staging:
         history = History(staging / "history.jsonl")

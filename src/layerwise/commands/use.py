@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from layerwise.commands.generation import write_pairs
-from layerwise.commands.rows import ENCODERS, codes, loaded, matching
-from layerwise.data import check_writable, read, write
+from layerwise.commands.rows import ENCODERS, are_pictures, codes, loaded, matching
+from layerwise.data import check_output, read, write
 from layerwise.data.gallery import GALLERIES
 from layerwise.errors import InputError
 from layerwise.estimators import (
@@ -17,7 +17,6 @@ from layerwise.estimators import (
     StackedClassifier,
     StackedRegressor,
 )
-from layerwise.files import check_file
 from layerwise.options import DataOptions
 
 __all__ = ["impute", "predict", "reconstruct", "score", "transform"]
@@ -27,8 +26,7 @@ TOLD = 20
 
 def transform(model: Path, source: DataOptions, *, output: Path, device: str) -> None:
     """Write the code of each row."""
-    check_writable(output)
-    check_file(output)
+    check_output(output)
     estimator = loaded(
         model, (*ENCODERS, StackedClassifier, StackedRegressor), "has no codes. Fit an autoencoder", device
     )
@@ -38,10 +36,11 @@ def transform(model: Path, source: DataOptions, *, output: Path, device: str) ->
 def reconstruct(model: Path, source: DataOptions, *, output: Path, device: str) -> None:
     """Write each row as it comes back from its code."""
     estimator = loaded(model, ENCODERS, "does not give rows back. Fit an autoencoder", device)
-    table = matching(estimator, source)
     if output.suffix.lower() in GALLERIES:
-        write_pairs(output, estimator, table=table)
+        write_pairs(output, estimator, table=matching(estimator, source))
     else:
+        check_output(output, pictures=are_pictures(estimator))
+        table = matching(estimator, source)
         write(estimator.reconstruct_table(table), output)
 
 
@@ -51,8 +50,7 @@ def predict(model: Path, source: DataOptions, *, output: Path, probabilities: bo
     Raises:
         InputError: for a model that predicts nothing, or probabilities of numbers.
     """
-    check_writable(output)
-    check_file(output)
+    check_output(output)
     estimator = loaded(
         model, (StackedClassifier, StackedRegressor), "predicts nothing. Fit one with --task classify", device
     )
@@ -72,11 +70,12 @@ def predict(model: Path, source: DataOptions, *, output: Path, probabilities: bo
 def score(model: Path, source: DataOptions, *, output: Path, causes: int, device: str) -> None:
     """Write score, probability and flag of each row; of flagged and of the strangest rows the columns that do it.
 
+    The pixels of pictures are no causes.
+
     Raises:
         InputError: for a model that is no detector.
     """
-    check_writable(output)
-    check_file(output)
+    check_output(output)
     estimator = loaded(model, (AutoencoderDetector,), "is no detector. Fit one with --task detect", device)
     table = matching(estimator, source)
     scores = estimator.anomaly_score(table)
@@ -87,6 +86,7 @@ def score(model: Path, source: DataOptions, *, output: Path, causes: int, device
         "flagged": flagged.astype(np.int8),
     }
     told = np.unique([*np.flatnonzero(flagged), *np.argsort(-scores, kind="stable")[:TOLD]]).astype(np.int64)
+    causes = 0 if are_pictures(estimator) else causes
     found = estimator.explain(table, causes, rows=told) if causes else []
     texts = np.full((causes, len(scores)), "", dtype=object)
     for row, parts in zip(told.tolist(), found, strict=False):
@@ -105,10 +105,9 @@ def impute(model: Path, source: DataOptions, *, output: Path, samples: int, devi
     paths = [output]
     if samples:
         paths = [output.with_name(f"{output.stem}-{number + 1}{output.suffix}") for number in range(samples)]
-    for path in paths:
-        check_writable(path)
-        check_file(path)
     estimator = loaded(model, (AutoencoderImputer,), "is no imputer. Fit one with --task impute", device)
+    for path in paths:
+        check_output(path, pictures=are_pictures(estimator))
     table = matching(estimator, source)
     if not samples:
         write(estimator.complete(table), output)

@@ -13,7 +13,7 @@ from layerwise.data.source import Grouped, Source, batches
 from layerwise.data.table import Raw, Table
 from layerwise.data.tokens import Tokens
 from layerwise.data.windows import Windows
-from layerwise.data.write import WRITABLE, check_writable, write
+from layerwise.data.write import WRITABLE, check_output, write
 
 __all__ = [
     "READABLE",
@@ -40,7 +40,7 @@ __all__ = [
     "Tokens",
     "Windows",
     "batches",
-    "check_writable",
+    "check_output",
     "datasets",
     "from_arrow",
     "from_frame",

@@ -1,6 +1,5 @@
 """One door for rows from anywhere."""
 
-import difflib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from layerwise.data.arrays import from_numpy, read_npy, read_npz
+from layerwise.data.damage import not_found, readable
 from layerwise.data.datasets import find
 from layerwise.data.delimited import read_delimited
 from layerwise.data.frames import from_frame, read_feather, read_parquet
 from layerwise.data.idx import read_idx
 from layerwise.data.limits import check_memory
-from layerwise.data.pictures import read_pictures
+from layerwise.data.pictures import OTHER_PICTURES, read_pictures
 from layerwise.data.table import Table
-from layerwise.errors import InputError, ResourceError
+from layerwise.errors import InputError
 
 __all__ = ["READABLE", "read", "read_lines"]
 
@@ -45,6 +45,7 @@ INSTEAD = {
     ".pickle": "Pickles can run code and are never read; write Parquet or NPZ.",
     ".png": "Give the folder that holds the pictures.",
     ".jpg": "Give the folder that holds the pictures.",
+    ".jpeg": "Give the folder that holds the pictures.",
 }
 
 
@@ -97,16 +98,15 @@ def read_lines(path: str | os.PathLike[str]) -> list[str]:
     """
     path = Path(path)
     if not path.is_file():
-        raise _not_found(path)
+        raise not_found(path)
     try:
-        check_memory(path.stat().st_size, str(path))
-        text = path.read_bytes().decode("utf-8-sig")
+        with readable(path):
+            check_memory(path.stat().st_size, str(path))
+            text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: must be text in UTF-8; byte {error.start} is not. Save the file as UTF-8."
         ) from error
-    except OSError as error:
-        raise ResourceError(f"{path}: cannot be read: {error.strerror or error}.") from error
     if not text:
         raise InputError(f"{path}: must hold sentences; it is empty.")
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
@@ -122,21 +122,15 @@ def _read(source: Any, data_dir: str | os.PathLike[str] | None, member: str | No
     if isinstance(source, str) and (data_set := find(source)) is not None:
         return data_set.load(None if data_dir is None else Path(data_dir))
     path = Path(source)
-    try:
+    with readable(path):
         if path.is_dir():
             return read_pictures(path)
         if not path.exists():
-            raise _not_found(path)
+            raise not_found(path)
         reader = _reader(path)
         if path.stat().st_size == 0:
             raise InputError(f"{path}: must hold rows; it is empty.")
         return read_npz(path, member=member) if reader is read_npz else reader(path)
-    except OSError as error:
-        if isinstance(error, ResourceError):
-            raise
-        raise ResourceError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    except MemoryError as error:
-        raise ResourceError(f"{path}: there is not enough memory to read it. Take fewer rows.") from error
 
 
 def _reader(path: Path) -> Callable[[Path], Table]:
@@ -146,16 +140,7 @@ def _reader(path: Path) -> Callable[[Path], Table]:
     endings = [ending for ending in READERS if name.endswith(ending)]
     if endings:
         return READERS[max(endings, key=len)]
+    if path.suffix.lower() in OTHER_PICTURES:
+        raise InputError(f"{path}: a picture must be a PNG or a JPEG; found {path.suffix!r}. Save it as PNG.")
     remedy = INSTEAD.get(path.suffix.lower(), "Give it one of these endings, or convert it.")
     raise InputError(f"{path}: the name must end in {', '.join(READERS)} or ubyte. {remedy}")
-
-
-def _not_found(path: Path) -> InputError:
-    parent = path.parent
-    there = os.listdir(parent) if parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, there, n=1)
-    if near:
-        return InputError(f"{path}: there is no such file; did you mean {parent / near[0]}?")
-    if not parent.is_dir():
-        return InputError(f"{path}: there is no such file; there is no folder {parent} either.")
-    return InputError(f"{path}: there is no such file or data set. `layerwise datasets` lists the data sets.")

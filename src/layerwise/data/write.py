@@ -13,9 +13,9 @@ from layerwise.data.idx import write_idx
 from layerwise.data.pictures import write_pictures
 from layerwise.data.table import Table
 from layerwise.errors import InputError
-from layerwise.files import atomic_file, atomic_folder
+from layerwise.files import atomic_file, atomic_folder, check_file, check_folder
 
-__all__ = ["WRITABLE", "check_writable", "write"]
+__all__ = ["WRITABLE", "check_output", "check_writable", "write"]
 
 WRITABLE = (".csv", ".tsv", ".parquet", ".feather", ".arrow", ".ipc", ".npy", ".npz", ".idx", ".idx.gz")
 
@@ -78,6 +78,21 @@ def check_writable(path: Path, *, pictures: bool = False) -> str:
         return suffix
     folder = "; or in nothing, for a folder of PNG files" if pictures else ""
     raise InputError(f"{path}: the name must end in {', '.join(WRITABLE)}{folder}.")
+
+
+def check_output(path: Path, *, pictures: bool = False) -> None:
+    """See, before long work begins, whether `write` could write here.
+
+    Raises:
+        InputError: for another ending, and for a place where other things are.
+        ResourceError: when the place cannot be written or made.
+
+    >>> check_output(Path("codes.csv"))
+    """
+    if check_writable(path, pictures=pictures):
+        check_file(path)
+    else:
+        check_folder(path)
 
 
 def _plain(table: pyarrow.Table) -> pyarrow.Table:

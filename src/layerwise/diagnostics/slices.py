@@ -1,5 +1,6 @@
 """The loss on a plane through the parameters, and the path of an optimizer on it."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, final
 
@@ -98,7 +99,7 @@ def loss_slice(
     >>> from layerwise.training import Objective
     >>> problem = Problem(Dense(3, code=2), Objective(), Batch(torch.eye(3), None))
     >>> found = loss_slice(problem, (filter_normalized(problem), filter_normalized(problem, seed=1)), points=3)
-    >>> bool(torch.isclose(found.losses[1, 1], problem.loss()))
+    >>> bool(torch.isclose(found.losses[1, 1], problem.loss().double()))
     True
     """
     if points < 2:
@@ -157,9 +158,11 @@ def landscape(problem: Problem, *, reach: float = 0.5, points: int = 17, seed: i
     """
     directions = filter_normalized(problem, seed=seed), filter_normalized(problem, seed=seed + 1)
     found = loss_slice(problem, directions, reach=reach, points=points)
-    losses = torch.where(torch.isfinite(found.losses), found.losses, torch.nan)
+    finite = found.losses[torch.isfinite(found.losses)]
+    edges = found.losses[[0, -1]]
     here = float(problem.loss().detach())
-    least, edge = float(losses[~losses.isnan()].min()), float(losses[[0, -1]].nanmedian())
+    least = float(finite.min()) if len(finite) else math.inf
+    edge = float(torch.where(edges.isfinite(), edges, torch.nan).nanmedian())
     figures = {"loss here": here, "least on the slice": least, "median at the edge": edge}
     curves = {"a": found.a.tolist(), "b": found.b.tolist(), "losses": found.losses.tolist()}
     if least < 0.95 * here:
