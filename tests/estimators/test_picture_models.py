@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from layerwise import Colorizer, Denoiser, InputError, ModelFileError, Segmenter
 from layerwise.corruptions import GaussianNoise, Masking, SaltAndPepper, SwapNoise, Varied
 from layerwise.data import Table
+from layerwise.data.pictures import Pictures
 from layerwise.diagnostics import mean_intersection_over_union
 from layerwise.estimators import load
 from layerwise.estimators.colorizer import chrominances, coloured
@@ -154,6 +155,37 @@ def test_pictures_of_any_size_and_type_go_through():
     assert denoiser.transform(table).shape == (4, 8, 8)
 
 
+@pytest.mark.parametrize("kind", [Denoiser, Colorizer, Segmenter])
+def test_one_tiny_picture_does_not_decide_the_squares(kind, caplog):
+    pictures, masks = blobs(9)
+    if kind is Colorizer:
+        pictures = [*tinted(9)]
+    pictures, masks = [*pictures, pictures[0][:3, :2]], [*masks, masks[0][:3, :2]]
+    found = kind(**FAST).fit(pictures, masks)
+    side = 16 if kind is Colorizer else 24
+    assert found.schema_.pixels.shape[:2] == (side, side)
+    assert f"squares of {side} x {side} pixels that are learned from: 1 of" in caplog.text
+    assert "the least of 3 x 2" in caplog.text
+    assert found.metrics_["pictures"] == 10
+
+
+def test_grey_pictures_teach_no_colours_and_are_left_out(caplog):
+    pictures = Pictures([f"{number}.png" for number in range(12)], [*tinted(11), PICTURE])
+    colours = Colorizer(**FAST).fit(pictures)
+    assert colours.metrics_["pictures"] == 11
+    assert caplog.messages == ["left out, since they are grey: 1 of 12 pictures ('11.png')."]
+    assert colours.evaluate(pictures) == colours.evaluate(tinted(11))
+
+
+def test_pictures_are_called_by_the_names_of_their_files():
+    for pictures, masks, words in [
+        ([PICTURE, np.zeros(5)], None, r"b.png must have the shape .* found \(5,\)"),
+        ([PICTURE, PICTURE], [PICTURE, np.zeros((8, 7))], "the mask of b.png must have its size"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            Segmenter().fit(Pictures(["a.png", "b.png"], pictures), masks)
+
+
 @pytest.mark.parametrize(
     "noise",
     [Varied(Masking, 0.1, high=0.6, bounds=(0.0, 1.0)), Varied(GaussianNoise, 0.0, high=0.2), SaltAndPepper(0.3)],
@@ -218,18 +250,18 @@ PICTURE = np.zeros((8, 8), np.uint8)
         (lambda: Denoiser(noise=3).fit([PICTURE]), "noise must be a corruption"),
         (lambda: Denoiser(widths=()).fit([PICTURE]), "widths must be a sequence of whole numbers"),
         (lambda: Denoiser(blocks=0).fit([PICTURE]), "blocks must be a whole number"),
-        (lambda: Colorizer().fit([PICTURE]), "must be in colour; picture 0 is grey"),
+        (lambda: Colorizer().fit([PICTURE]), "must be in colour; all 1 are grey, first picture 0"),
         (lambda: Segmenter().fit([PICTURE], [PICTURE]), "from 2 to 256 classes; found 1"),
         (lambda: Segmenter().fit([PICTURE], [PICTURE, PICTURE]), "a mask for each of the 1 pictures; found 2"),
         (lambda: Segmenter().fit([PICTURE]), "masks are needed: .*; got none"),
         (lambda: fitted(Segmenter).evaluate([PICTURE]), "masks are needed: .*; got none"),
         (
             lambda: Segmenter().fit([PICTURE], [np.zeros((8, 7))]),
-            r"mask 0 must have the size of its picture, \(8, 8\); found the shape \(8, 7\)",
+            r"the mask of picture 0 must have its size, \(8, 8\); found the shape \(8, 7\)",
         ),
         (
             lambda: fitted(Segmenter).evaluate([PICTURE], [PICTURE + 7]),
-            "the training classes alone; found",
+            "the training classes alone; found 7 in that of picture 0",
         ),
         (lambda: Denoiser().fit(Table.from_array(np.zeros((4, 5)))), "found a table"),
     ],

@@ -1,5 +1,6 @@
 """Colours for grey pictures."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
@@ -7,8 +8,18 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from layerwise.data.table import listing
 from layerwise.errors import InputError
-from layerwise.estimators.pictures import LUMINANCE, Floats, PictureEstimator, Sample, grey, like_given, pictures_of
+from layerwise.estimators.pictures import (
+    LUMINANCE,
+    Floats,
+    PictureEstimator,
+    Sample,
+    grey,
+    like_given,
+    names_of,
+    pictures_of,
+)
 from layerwise.models import UNet
 from layerwise.penalties import Fidelity, prediction_error
 from layerwise.recipes import Setting
@@ -16,6 +27,8 @@ from layerwise.runtime import Precision
 from layerwise.training import Phase
 
 __all__ = ["Colorizer"]
+
+logger = logging.getLogger(__name__)
 
 # ITU-R BT.601: the largest differences of blue and of red from the luminance.
 BLUE, RED = 2 * (1 - LUMINANCE[2]), 2 * (1 - LUMINANCE[0])
@@ -28,8 +41,8 @@ class Colorizer(TransformerMixin, PictureEstimator):
     A convolutional network predicts the two chrominances of each pixel from the luminances around it; the luminance
     itself stays as it is.
 
-    `fit` and `evaluate` take pictures X as in `Denoiser`, all with three channels (or four: transparency is dropped);
-    a grey one is an `InputError`. They ignore y.
+    `fit` and `evaluate` take pictures X as in `Denoiser`, with three channels (or four: transparency is dropped); grey
+    ones are left out, which is told. They ignore y.
 
     Arguments:
         widths: channels of the network's stages; each but the first halves the sides.
@@ -100,9 +113,14 @@ class Colorizer(TransformerMixin, PictureEstimator):
 
     def _sample(self, X: Any, y: Any = None) -> Sample:
         pictures = pictures_of(X)
-        for number, picture in enumerate(pictures):
-            if picture.shape[2] != 3:
-                raise InputError(f"pictures must be in colour; picture {number} is grey. Leave it out.")
+        greys = [name for name, picture in zip(names_of(X), pictures, strict=True) if picture.shape[2] != 3]
+        if len(greys) == len(pictures):
+            raise InputError(f"pictures must be in colour; all {len(greys):,} are grey, first {greys[0]}. Add others.")
+        if greys:
+            logger.warning(
+                "left out, since they are grey: %s of %s pictures (%s).", len(greys), len(pictures), listing(greys)
+            )
+            pictures = [picture for picture in pictures if picture.shape[2] == 3]
         return Sample([grey(picture) for picture in pictures], [chrominances(picture) for picture in pictures])
 
     def _matched(self, X: Any, y: Any) -> Sample:

@@ -1,5 +1,6 @@
 """What the estimators from pictures to pictures share: pictures of any size in and out, squares for training."""
 
+import logging
 import math
 import os
 from abc import ABC, abstractmethod
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from layerwise.corruptions import Corruption
 from layerwise.data import Patches, Pixels, Schema, Table
-from layerwise.data.pictures import as_bytes
+from layerwise.data.pictures import Pictures, as_bytes
 from layerwise.errors import InputError, ModelFileError
 from layerwise.estimators.arguments import check_arguments, named
 from layerwise.estimators.base import SavedEstimator
@@ -27,7 +28,9 @@ from layerwise.runtime import Runtime
 from layerwise.storage import SavedModel, environment, load_model
 from layerwise.training import Checkpoint, History, Objective, Phase, Recipe, describe, fit
 
-__all__ = ["Floats", "PictureEstimator", "Sample", "grey", "like_given", "pictures_of"]
+__all__ = ["Floats", "PictureEstimator", "Sample", "grey", "like_given", "names_of", "pictures_of"]
+
+logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float32]
 Picture = NDArray[Any]
@@ -97,7 +100,8 @@ class PictureEstimator(SavedEstimator, ABC):
 
         Arguments:
             X: an array (pictures, height, width[, channels]), a list of pictures of any size, or a `Table` of pictures;
-                bytes, numbers of 16 bits, or numbers from 0 to 1. What is in them, the class says.
+                bytes, numbers of 16 bits, or numbers from 0 to 1. What is in them, the class says. Pictures
+                smaller than the squares are mirrored at their edges, which is told.
             y: the masks, for a `Segmenter`; others ignore it.
             history: takes the events of training as they come.
             checkpoint: as in `DeepAutoencoder.fit`.
@@ -155,7 +159,8 @@ class PictureEstimator(SavedEstimator, ABC):
 
     def _plan(self, known: Sample, seed: int) -> tuple[Patches, Schema, SegNet | UNet, Recipe]:
         side = self._side(known.inputs)
-        squares = Patches(known.inputs, side, targets=known.targets, turned=self.turned, seed=seed)
+        wide = known if side is None else _widened(known, side)
+        squares = Patches(wide.inputs, side, targets=wide.targets, turned=self.turned, seed=seed)
         model, fidelity = self._made(known, seed=seed)
         setting = Setting(len(squares), Objective(fidelity), pictures=True, corruption=self._corruption)
         recipe = named(self.recipe) or restoration
@@ -203,11 +208,12 @@ class PictureEstimator(SavedEstimator, ABC):
 
     def _side(self, pictures: Sequence[Floats]) -> int | None:
         """The side of the squares; None for whole pictures, where they are small and of one size."""
-        shapes = {picture.shape[:2] for picture in pictures}
-        least = min(min(shape) for shape in shapes)
+        shapes = [picture.shape[:2] for picture in pictures]
+        # Not the least of them: one tiny picture must not make all squares tiny.
+        usual = int(np.median([min(shape) for shape in shapes]))
         if self.side is not None:
-            return min(self.side, least)
-        return None if len(shapes) == 1 and least <= SMALL else min(SMALL, least)
+            return min(self.side, usual)
+        return None if len({*shapes}) == 1 and usual <= SMALL else min(SMALL, usual)
 
     @torch.no_grad()
     def _mapped(self, pictures: Sequence[Floats]) -> Iterator[Floats]:
@@ -226,6 +232,15 @@ class PictureEstimator(SavedEstimator, ABC):
             found = self.model_(x).reconstruction.permute(0, 2, 3, 1).cpu().numpy()
             yield from cast("list[Floats]", [*found])
             place = stop
+
+
+def names_of(X: Any) -> Sequence[str]:
+    """What to call pictures in messages: by the names of their files, or by number.
+
+    >>> names_of(np.zeros((2, 5, 5)))
+    ['picture 0', 'picture 1']
+    """
+    return X.names if isinstance(X, Pictures) else [f"picture {number}" for number in range(len(X))]
 
 
 def pictures_of(X: Any, *, channels: int | None = None) -> list[Floats]:
@@ -255,15 +270,15 @@ def pictures_of(X: Any, *, channels: int | None = None) -> list[Floats]:
         )
     if len(X) == 0:
         raise InputError("at least one picture is needed; got none.")
-    return [_one(np.asarray(picture), number, channels) for number, picture in enumerate(X)]
+    return [_one(np.asarray(picture), name, channels) for name, picture in zip(names_of(X), X, strict=True)]
 
 
-def _one(picture: Picture, number: int, channels: int | None) -> Floats:
+def _one(picture: Picture, name: str, channels: int | None) -> Floats:
     if picture.ndim == 2:
         picture = picture[:, :, None]
     if picture.ndim != 3 or picture.shape[2] not in (1, 2, 3, 4) or min(picture.shape) < 1:
         raise InputError(
-            f"picture {number} must have the shape (height, width) or (height, width, channels) with 1 to 4 channels; "
+            f"{name} must have the shape (height, width) or (height, width, channels) with 1 to 4 channels; "
             f"found {picture.shape}."
         )
     # Grey with transparency, and colours with it.
@@ -276,11 +291,11 @@ def _one(picture: Picture, number: int, channels: int | None) -> Floats:
         found = picture.astype(np.float32)
         if not (np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1):
             raise InputError(
-                f"picture {number} must hold bytes, numbers of 16 bits, or numbers from 0 to 1; found {picture.dtype} "
+                f"{name} must hold bytes, numbers of 16 bits, or numbers from 0 to 1; found {picture.dtype} "
                 f"from {found.min():.6g} to {found.max():.6g}. Scale it."
             )
     else:
-        raise InputError(f"picture {number} must hold numbers; found {picture.dtype}.")
+        raise InputError(f"{name} must hold numbers; found {picture.dtype}.")
     if channels == 1 and found.shape[2] == 3:
         return grey(found)
     return np.repeat(found, 3, axis=2) if channels == 3 and found.shape[2] == 1 else found
@@ -308,6 +323,25 @@ def like_given(pictures: Sequence[Floats], X: Any, *, flat: bool = True) -> Any:
 def _chosen(sample: Sample, numbers: NDArray[np.int64]) -> Sample:
     targets = None if sample.targets is None else [sample.targets[number] for number in numbers]
     return Sample([sample.inputs[number] for number in numbers], targets)
+
+
+def _widened(sample: Sample, side: int) -> Sample:
+    """The same with pictures smaller than a square mirrored at their edges until it fits; told."""
+    small = [picture.shape for picture in sample.inputs if min(picture.shape[:2]) < side]
+    if not small:
+        return sample
+    logger.warning(
+        "mirrored at their edges, since they are smaller than the squares of %s x %s pixels that are learned from: "
+        "%s of %s pictures, the least of %s x %s.",
+        *(side, side, len(small), len(sample.inputs), *min(small, key=min)[:2]),
+    )
+
+    def widened(array: NDArray[Any]) -> NDArray[Any]:
+        room = [(0, max(0, side - size)) for size in array.shape[:2]]
+        return np.pad(array, (*room, *[(0, 0)] * (array.ndim - 2)), mode="symmetric")
+
+    targets = None if sample.targets is None else [widened(target) for target in sample.targets]
+    return Sample([widened(picture) for picture in sample.inputs], targets)
 
 
 def _examples(shown: Sequence[tuple[Floats, ...]]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from layerwise.data import Table
 from layerwise.diagnostics import mean_intersection_over_union
 from layerwise.errors import InputError
-from layerwise.estimators.pictures import Floats, PictureEstimator, Sample, grey, pictures_of
+from layerwise.estimators.pictures import Floats, PictureEstimator, Sample, grey, names_of, pictures_of
 from layerwise.models import SegNet
 from layerwise.penalties import Fidelity, SoftmaxCrossEntropy
 from layerwise.recipes import Setting
@@ -104,7 +104,7 @@ class Segmenter(PictureEstimator):
     def _sample(self, X: Any, y: Any = None) -> Sample:
         pictures = pictures_of(X)
         channels = max(picture.shape[2] for picture in pictures)
-        masks = _masks(y, pictures)
+        masks = _masks(y, pictures, names_of(X))
         self.classes_ = np.unique(np.concatenate([np.unique(mask) for mask in masks]))
         if not 2 <= len(self.classes_) <= MOST_CLASSES:
             raise InputError(f"masks must have from 2 to {MOST_CLASSES} classes; found {len(self.classes_)}.")
@@ -113,10 +113,13 @@ class Segmenter(PictureEstimator):
 
     def _matched(self, X: Any, y: Any) -> Sample:
         pictures = pictures_of(X, channels=self.model_.channels)
-        masks = _masks(y, pictures)
-        unknown = sorted({*np.unique(np.concatenate([np.unique(mask) for mask in masks]))} - {*self.classes_})
-        if unknown:
-            raise InputError(f"masks must have the training classes alone; found {unknown[0]!r}.")
+        masks = _masks(y, pictures, names_of(X))
+        for name, mask in zip(names_of(X), masks, strict=True):
+            unknown = np.setdiff1d(mask, self.classes_).tolist()
+            if unknown:
+                raise InputError(
+                    f"masks must have the training classes alone; found {unknown[0]!r} in that of {name}. Leave it out."
+                )
         return Sample(pictures, [np.searchsorted(self.classes_, mask) for mask in masks])
 
     @property
@@ -169,17 +172,17 @@ def median_frequency(masks: Sequence[NDArray[np.int64]], classes: int) -> tuple[
     return tuple(float(weight) for weight in weights)
 
 
-def _masks(y: Any, pictures: Sequence[Floats]) -> list[NDArray[Any]]:
+def _masks(y: Any, pictures: Sequence[Floats], names: Sequence[str]) -> list[NDArray[Any]]:
     if y is None:
         raise InputError("masks are needed: for each picture the class of each pixel; got none. Give them as y.")
     given = y.to_array() if isinstance(y, Table) else y
     masks = [np.asarray(mask) for mask in given]
     if len(masks) != len(pictures):
         raise InputError(f"there must be a mask for each of the {len(pictures)} pictures; found {len(masks)}.")
-    for number, (mask, picture) in enumerate(zip(masks, pictures, strict=True)):
+    for name, mask, picture in zip(names, masks, pictures, strict=True):
         if mask.shape != picture.shape[:2]:
             raise InputError(
-                f"mask {number} must have the size of its picture, {picture.shape[:2]}; found the shape {mask.shape}."
+                f"the mask of {name} must have its size, {picture.shape[:2]}; found the shape {mask.shape}. Correct it."
             )
     return masks
 
