@@ -158,7 +158,8 @@ def noise_of_digits(folder: Path, size: Size) -> dict[str, Any]:
 
 def noise_of_photos(folder: Path, size: Size) -> dict[str, Any]:
     """Noise of 25/255 on squares of photos."""
-    photos = {name: picture.astype(np.float32) / 255 for name, picture in read_each(folder / "kodak")}
+    found = read_each(folder / "kodak")
+    photos = {name: picture.astype(np.float32) / 255 for name, picture in zip(found.names, found, strict=True)}
     train = [picture for name, picture in photos.items() if name not in TEST_PHOTOS]
     test = [middle(photos[name]) for name in TEST_PHOTOS if name in photos]
     return denoised(train, test, noise=PHOTO_NOISE, blind=0.25, size=size)

@@ -15,7 +15,7 @@ from layerwise.data.table import Table
 from layerwise.errors import InputError
 from layerwise.files import atomic_file, atomic_folder, check_file, check_folder
 
-__all__ = ["WRITABLE", "check_output", "check_writable", "write"]
+__all__ = ["WRITABLE", "check_output", "write"]
 
 WRITABLE = (".csv", ".tsv", ".parquet", ".feather", ".arrow", ".ipc", ".npy", ".npz", ".idx", ".idx.gz")
 
@@ -39,7 +39,7 @@ def write(table: Table, path: str | os.PathLike[str]) -> None:
     '"x0","x1"\n1.5,\n'
     """
     target = Path(path)
-    suffix = check_writable(target, pictures=table.shape is not None)
+    suffix = _ending(target, pictures=table.shape is not None)
     if not suffix:
         with atomic_folder(target) as folder:
             write_pictures(folder, table.to_array())
@@ -64,22 +64,6 @@ def write(table: Table, path: str | os.PathLike[str]) -> None:
             write_idx(temporary, ready)
 
 
-def check_writable(path: Path, *, pictures: bool = False) -> str:
-    """The ending by which `write` would choose the format; empty for a folder of pictures.
-
-    Raises:
-        InputError: for another ending.
-
-    >>> check_writable(Path("codes.parquet"))
-    '.parquet'
-    """
-    suffix = ".idx.gz" if path.name.endswith(".idx.gz") else path.suffix.lower()
-    if suffix in WRITABLE or (pictures and not suffix):
-        return suffix
-    folder = "; or in nothing, for a folder of PNG files" if pictures else ""
-    raise InputError(f"{path}: the name must end in {', '.join(WRITABLE)}{folder}.")
-
-
 def check_output(path: Path, *, pictures: bool = False) -> None:
     """See, before long work begins, whether `write` could write here.
 
@@ -89,10 +73,19 @@ def check_output(path: Path, *, pictures: bool = False) -> None:
 
     >>> check_output(Path("codes.csv"))
     """
-    if check_writable(path, pictures=pictures):
+    if _ending(path, pictures=pictures):
         check_file(path)
     else:
         check_folder(path)
+
+
+def _ending(path: Path, *, pictures: bool = False) -> str:
+    """The ending by which `write` chooses the format; empty for a folder of pictures."""
+    suffix = ".idx.gz" if path.name.endswith(".idx.gz") else path.suffix.lower()
+    if suffix in WRITABLE or (pictures and not suffix):
+        return suffix
+    folder = "; or in nothing, for a folder of PNG files" if pictures else ""
+    raise InputError(f"{path}: the name must end in {', '.join(WRITABLE)}{folder}.")
 
 
 def _plain(table: pyarrow.Table) -> pyarrow.Table:
