@@ -169,6 +169,24 @@ def test_one_tiny_picture_does_not_decide_the_squares(kind, caplog):
     assert found.metrics_["pictures"] == 10
 
 
+@pytest.mark.parametrize(
+    ("sides", "wanted", "found"),
+    [
+        ([20, 20], None, None),  # whole pictures
+        ([20, 24, 30], None, 20),
+        ([100, 100], None, 64),
+        ([100, 50, 500], None, 50),
+        ([100, 100, 20], None, 64),
+        ([40, 44, 48, 2], 32, 32),
+        ([40, 44, 48, 2], 100, 40),
+    ],
+)
+def test_squares_are_as_large_as_ordinary_pictures_allow(sides, wanted, found):
+    pictures = [np.zeros((side, side + 3), np.uint8) for side in sides]
+    shape = Denoiser(widths=(2, 2), side=wanted).plan(pictures)[0].pixels.shape
+    assert shape[:2] == ((sides[0], sides[0] + 3) if found is None else (found, found))
+
+
 def test_grey_pictures_teach_no_colours_and_are_left_out(caplog):
     pictures = Pictures([f"{number}.png" for number in range(12)], [*tinted(11), PICTURE])
     colours = Colorizer(**FAST).fit(pictures)

@@ -100,8 +100,8 @@ class PictureEstimator(SavedEstimator, ABC):
 
         Arguments:
             X: an array (pictures, height, width[, channels]), a list of pictures of any size, or a `Table` of pictures;
-                bytes, numbers of 16 bits, or numbers from 0 to 1. What is in them, the class says. Pictures
-                smaller than the squares are mirrored at their edges, which is told.
+                bytes, numbers of 16 bits, or numbers from 0 to 1. What is in them, the class says. One with less
+                than half of the usual side is mirrored at its edges, which is told.
             y: the masks, for a `Segmenter`; others ignore it.
             history: takes the events of training as they come.
             checkpoint: as in `DeepAutoencoder.fit`.
@@ -208,12 +208,13 @@ class PictureEstimator(SavedEstimator, ABC):
 
     def _side(self, pictures: Sequence[Floats]) -> int | None:
         """The side of the squares; None for whole pictures, where they are small and of one size."""
-        shapes = [picture.shape[:2] for picture in pictures]
-        # Not the least of them: one tiny picture must not make all squares tiny.
-        usual = int(np.median([min(shape) for shape in shapes]))
-        if self.side is not None:
-            return min(self.side, usual)
-        return None if len({*shapes}) == 1 and usual <= SMALL else min(SMALL, usual)
+        shapes = {picture.shape[:2] for picture in pictures}
+        sides = [min(picture.shape[:2]) for picture in pictures]
+        if self.side is None and len(shapes) == 1 and sides[0] <= SMALL:
+            return None
+        usual = min(self.side or SMALL, int(np.median(sides)))
+        # One tiny picture must not make all squares tiny.
+        return min(usual, *(side for side in sides if 2 * side >= usual))
 
     @torch.no_grad()
     def _mapped(self, pictures: Sequence[Floats]) -> Iterator[Floats]:
