@@ -59,7 +59,7 @@ def fit(
         typer.Option(help="What denoise takes away: gaussian, salt_and_pepper or masking, like gaussian:0.3."),
     ] = None,
     masks: Annotated[
-        Path | None, typer.Option(help="What segment learns: a folder with a mask of each picture's name.")
+        Path | None, typer.Option(help="What segment learns: a folder with a PNG mask of each picture's name.")
     ] = None,
     label: Label = None,
     drop: Drop = None,
