@@ -977,10 +977,14 @@ def test_codes_are_compared_with_raw_columns(run):
     assert code == 0
     assert "area under the ROC curve on 75 rows, 2 folds of half of them; codes of 5" in out
     assert "difference" in out
-    code, _, error = run("compare", "t.csv", "--target", "same")
-    assert code == 2
-    assert "at least two values" in error
-    assert one_line(error)
+    for target, task, told in (
+        ("same", "auto", "at least two values"),
+        ("city", "regress", "column 'city' must hold numbers"),
+        ("city", "cluster", "--task must be one of auto, classify, regress; got 'cluster'"),
+    ):
+        code, _, error = run("compare", "t.csv", "--target", target, "--task", task)
+        assert (code, one_line(error)) == (2, True)
+        assert told in error
 
 
 def test_only_a_detector_scores(run, model):

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from layerwise import DeepAutoencoder, InputError, compare
 from layerwise.data import read
-from layerwise.estimators.comparison import FEATURES, corrected_interval, sparse_encoder
+from layerwise.estimators.comparison import FEATURES, corrected_interval, sparse_encoder, task_of
 
 LINEAR = {"linear": LogisticRegression()}
 
@@ -111,6 +111,21 @@ def test_several_classes_have_the_mean_of_one_against_the_rest():
     assert found.findings()[0].score > 0.8
 
 
+@pytest.mark.parametrize(
+    ("y", "task"),
+    [
+        (np.arange(30) % 10, "classify"),
+        (np.arange(30) % 11, "regress"),
+        (np.arange(30) % 2 / 2, "regress"),
+        (np.array([18, 40, 65] * 10, object), "classify"),
+        (np.arange(30) % 2 == 0, "classify"),
+        (np.array([f"n{i}" for i in range(30)]), "classify"),
+    ],
+)
+def test_a_few_whole_numbers_are_classes(y, task):
+    assert task_of(y) == task
+
+
 def test_the_usual_learners_are_a_line_and_boosted_trees():
     x, y = ring(120)
     found = compare(x, y, code=4, repeats=1, encoder=quick)
@@ -149,6 +164,17 @@ def test_codes_are_features_in_a_pipeline_and_beside_columns():
         ),
         (lambda: compare(np.zeros((30, 2)), np.zeros(30)), "at least two values; found 30 rows and 1 values"),
         (lambda: compare(np.zeros((9, 2)), np.arange(9)), "at least 20 rows with a target"),
+        (
+            lambda: compare(np.zeros((30, 2)), np.array(["a"] * 15 + ["b"] * 12 + ["c"] * 3)),
+            r"column 'y' must hold classes of at least 4 rows; found 'c' in row 27 \(3 such cells\)\. Leave these",
+        ),
+        (lambda: compare(np.zeros((30, 2)), np.array([f"n{i}" for i in range(30)])), "must hold classes that repeat"),
+        (
+            lambda: compare(np.zeros((30, 2)), np.array([1.0, 2.0] * 14 + ["a", None], object), task="regress"),
+            "column 'y' must hold numbers; found 'a' in row 28",
+        ),
+        (lambda: compare(np.zeros((30, 2)), np.arange(30) / 2, task="classify"), "found 0.5 in row 1"),
+        (lambda: compare(np.zeros((30, 2)), np.arange(30), task="cluster"), "task must be classify or regress"),
     ],
 )
 def test_bad_targets_are_refused(run, words):

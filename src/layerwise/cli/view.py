@@ -73,6 +73,7 @@ def compare(
     data: Data,
     *,
     target: Annotated[str, typer.Option(help="The column to predict; rows without it are left out.")],
+    task: Annotated[str, typer.Option(help="classify or regress; auto goes by the target.")] = "auto",
     code: Annotated[int, typer.Option("--code", "--n-components", min=1, help="Size of the code.")] = 100,
     repeats: Annotated[int, typer.Option(min=1, help="How often the rows are halved anew.")] = 5,
     drop: Drop = None,
@@ -88,7 +89,7 @@ def compare(
     from layerwise.options import DataOptions
 
     source = DataOptions(data, data_dir, target, names(drop), member)
-    found = commands.compare(source, code=code, repeats=repeats, seed=seed)
+    found = commands.compare(source, task=task, code=code, repeats=repeats, seed=seed)
     if not as_json:
         told = f"{found['metric']} on {found['rows']} rows, {found['folds']} folds of half of them"
         out(f"{told}; codes of {found['code']}", as_json)

@@ -1,7 +1,7 @@
 """The verbs that show what a model is worth, and what there is."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from layerwise.commands.pictures import judge_pictures
 from layerwise.commands.rows import ENCODERS, judged, loaded, matching
@@ -15,6 +15,12 @@ from layerwise.files import check_file
 from layerwise.options import DataOptions
 
 __all__ = ["compare", "diagnose", "evaluate", "info", "list_datasets", "report"]
+
+COMPARED: dict[str, Literal["classify", "regress"] | None] = {
+    "auto": None,
+    "classify": "classify",
+    "regress": "regress",
+}
 
 
 def evaluate(model: Path, source: DataOptions, *, masks: Path | None = None, device: str) -> tuple[dict[str, Any], str]:
@@ -70,9 +76,15 @@ def info(model: Path) -> dict[str, Any]:
     }
 
 
-def compare(source: DataOptions, *, code: int, repeats: int, seed: int) -> dict[str, Any]:
-    """What codes are worth beside the raw columns, by cross-validation; plain values."""
-    found = cross_validated(source.read(), code=code, repeats=repeats, random_state=seed)
+def compare(source: DataOptions, *, task: str, code: int, repeats: int, seed: int) -> dict[str, Any]:
+    """What codes are worth beside the raw columns, by cross-validation; plain values.
+
+    Raises:
+        InputError: for another task, or a target that it cannot be.
+    """
+    if task not in COMPARED:
+        raise InputError(f"--task must be one of {', '.join(COMPARED)}; got {task!r}.")
+    found = cross_validated(source.read(), code=code, repeats=repeats, task=COMPARED[task], random_state=seed)
     rows = [
         {
             "features": one.features,

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, final
+from typing import Any, Literal, NamedTuple, final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +23,17 @@ from layerwise.corruptions import SwapNoise
 from layerwise.data import Schema, Table, read
 from layerwise.errors import InputError
 from layerwise.estimators.frames import is_frame
-from layerwise.estimators.targets import is_present
+from layerwise.estimators.targets import Classes, Given, Numbers, is_present
 from layerwise.estimators.transformer import DeepAutoencoder
 from layerwise.models import Layer, relu
 from layerwise.penalties import L1
 
-__all__ = ["FEATURES", "Comparison", "Finding", "compare", "sparse_encoder"]
+__all__ = ["FEATURES", "Comparison", "Finding", "compare", "sparse_encoder", "task_of"]
 
 FEATURES = ("raw", "PCA", "codes", "raw + codes")
 REPEATS, LEAST_ROWS, CONFIDENCE = 5, 20, 0.95
+# Whole numbers are classes where there are no more of them; and a class has two rows in each half.
+MOST_CLASSES, LEAST_OF_CLASS = 10, 4
 
 Array = NDArray[np.float64]
 Task = Literal["classify", "regress"]
@@ -113,29 +115,34 @@ def compare(
         y: the target of each row; rows without one (NaN, None, empty) are left out. None takes the table's labels.
         code: size of the code, and of the principal components as far as there are so many.
         repeats: how often the rows are halved anew.
-        task: "classify" or "regress"; None goes by the target: numbers that are not all whole are regressed.
+        task: "classify" or "regress"; None goes by the target: texts are classes, and so are up to ten whole numbers;
+            other numbers are regressed.
         learners: name -> scikit-learn estimator; None is a linear model and boosted trees (of XGBoost, where it is
             installed, else scikit-learn's).
         encoder: makes the autoencoder of a code size and a seed; None is `sparse_encoder`.
         random_state: seed of everything random.
 
     Raises:
-        InputError: for fewer than 20 rows with a target, or a target of one value.
+        InputError: for fewer than 20 rows with a target, a target of one value, classes of fewer than four rows, texts
+            to be regressed, or another task.
 
     Sources: Dietterich 1998 (5 x 2 cross-validation); Nadeau & Bengio 2003 (the interval).
     """
+    if task is not None and task not in get_args(Task):
+        raise InputError(f"task must be {' or '.join(get_args(Task))}, or None to go by the target; got {task!r}.")
     table = X if isinstance(X, Table) else read(X) if is_frame(X) else Table.from_array(np.asarray(X))
+    name = table.label if y is None and table.label else "y"
     values = _target(table, y)
     table = Table(table.names, table.raws, table.array, table.named, table.shape, origin=table.origin)
     known = np.flatnonzero(_known(values))
     values, table = values[known], table.take(known)
-    kind = task or _task(values)
+    kind = task or task_of(values)
     if len(known) < LEAST_ROWS or len(np.unique(values.astype(str))) < 2:
         raise table.origin.error(
             f"a comparison needs at least {LEAST_ROWS} rows with a target, of at least two values; found {len(known)} "
             f"rows and {len(np.unique(values.astype(str)))} values."
         )
-    wanted = np.unique(values, return_inverse=True)[1] if kind == "classify" else values.astype(np.float64)
+    wanted = _wanted(Given(values, name, table.origin, marked=False), kind)
     given = dict(learners or _learners(kind, random_state))
     scores: dict[tuple[str, str], list[float]] = {(part, name): [] for part in FEATURES for name in given}
     make = encoder or sparse_encoder
@@ -147,6 +154,20 @@ def compare(
                 found.append(_score(learner, sets[part][1], wanted[test], kind))
     metric = "area under the ROC curve" if kind == "classify" else "R2"
     return Comparison(kind, metric, len(known), code, {key: np.array(found) for key, found in scores.items()})
+
+
+def task_of(values: NDArray[Any]) -> Task:
+    """What a target is for, where nobody says it.
+
+    >>> task_of(np.array([3, 5, 4])), task_of(np.array([0.5, 1.0, 1.5])), task_of(np.arange(11))
+    ('classify', 'regress', 'regress')
+    """
+    values = np.array(values.tolist()) if values.dtype.kind == "O" else values
+    if values.dtype.kind not in "biuf":
+        return "classify"
+    distinct = np.unique(values)
+    whole = bool((distinct == np.round(distinct)).all())
+    return "classify" if whole and len(distinct) <= MOST_CLASSES else "regress"
 
 
 def sparse_encoder(code: int, seed: int) -> DeepAutoencoder:
@@ -221,10 +242,17 @@ def _known(values: NDArray[Any]) -> NDArray[np.bool_]:
     return is_present(values) & ~empty
 
 
-def _task(values: NDArray[Any]) -> Task:
-    whole = values.dtype.kind != "f" or bool((values == np.round(values)).all())
-    few = len(np.unique(values.astype(str))) <= max(20, len(values) // 20)
-    return "classify" if whole and few else "regress"
+def _wanted(given: Given, task: Task) -> NDArray[Any]:
+    """The number of each row's class, or its number."""
+    if task == "regress":
+        return np.asarray(Numbers.read(given).values, np.float64)
+    classes = Classes.of(Classes.read(given))
+    numbers = classes.encode(given.values).numpy()
+    rare = np.bincount(numbers)[numbers] < LEAST_OF_CLASS
+    if rare.any():
+        remedy = "Leave these rows out, join classes, or predict numbers with task regress."
+        raise given.refusal(rare, f"must hold classes of at least {LEAST_OF_CLASS} rows", remedy=remedy)
+    return numbers
 
 
 def _learners(task: Task, seed: int) -> dict[str, BaseEstimator]:
