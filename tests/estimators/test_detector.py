@@ -13,10 +13,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from layerwise import AutoencoderDetector, DeepAutoencoder
-from layerwise.data import Schema, read
+from layerwise.data import Schema, Table, read
 from layerwise.errors import InputError, ModelFileError
 from layerwise.estimators import load
 from layerwise.estimators.detection import Null, divisions, usual_rows
+from layerwise.estimators.labels import Labels
 from layerwise.models import Dense, Detector, Judge
 from layerwise.recipes import Setting, detection
 
@@ -182,10 +183,49 @@ def test_bad_arguments_are_refused(arguments, words):
         AutoencoderDetector(**arguments).fit(related(20))
 
 
-def test_labels_must_be_of_two_values():
-    detector = AutoencoderDetector(**FAST).fit(related(50))
-    with pytest.raises(InputError, match=r"must be 1 for them and 0 for the others; found \[0, 1, 2\]"):
-        detector.evaluate(related(3), [0, 1, 2])
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        ([0, 1, 2], r"column 'y' must hold 1 for anomalies and 0 for other rows.*found 2 in row 2\. Change these"),
+        (["no", "", "yes"], r"found 'no' in row 0 \(2 such cells\)"),
+        ([0, 0], r"one label for each of the 3 rows; found the shape \(2,\)"),
+        (np.zeros((3, 1)), r"found the shape \(3, 1\)"),
+    ],
+)
+def test_other_labels_are_refused_before_anything_is_learned(y, words):
+    with pytest.raises(InputError, match=words):
+        Labels.of(read(related(3)), y)
+    if np.shape(y) == (3,):
+        frame = pd.DataFrame(related(3), columns=list("abcdef")).assign(known=y)
+        detector = AutoencoderDetector(recipe=lambda setting: pytest.fail("training began"))
+        with pytest.raises(InputError, match="column 'known' must hold 1 for anomalies"):
+            detector.fit(read(frame, label="known"))
+
+
+def test_labels_of_some_rows_judge_these(caplog):
+    x = related(60)
+    x[:5] += 20
+    detector = AutoencoderDetector(recipe=SHORT, **FAST).fit(x)
+    known = np.concatenate([np.arange(0, 60, 3), [1]])
+    whole = np.arange(60) < 5
+    for missing in (None, np.nan, pd.NA, ""):
+        y = np.full(60, missing, object)
+        y[known] = whole[known]
+        found = detector.evaluate(x, y)
+        assert (found["labelled"], found["anomalies"], found["rows"]) == (21, 3, 60)
+        assert found["auroc"] == roc_auc_score(whole[known], detector.anomaly_score(x)[known])
+    assert "auroc" not in detector.evaluate(x, np.full(60, np.nan))
+    # The classes of a data set were not asked for.
+    assert "auroc" not in detector.evaluate(Table.from_array(x, labels=np.arange(60) % 10))
+    assert "labels are not those of anomalies, and left aside; found 2 in row 2" in caplog.text
+
+
+@pytest.mark.parametrize("rows", [[500], [-1], [0.5], 3, [True, False]], ids=str)
+def test_rows_to_be_explained_must_be_there(rows):
+    detector = AutoencoderDetector(recipe=SHORT, **FAST).fit(related(30))
+    with pytest.raises(InputError, match="rows must be a list of whole numbers from 0 to 29; got"):
+        detector.explain(related(30), rows=rows)
+    assert detector.explain(related(30), rows=[]) == []
 
 
 def encoded(x):

@@ -85,7 +85,8 @@ def _anomalies(metrics: dict[str, Any]) -> str:
     if "auroc" not in metrics:
         return told
     return (
-        f"{told}\n  {metrics['anomalies']} are labelled as anomalies, {metrics['anomalies_flagged']} of them flagged; "
+        f"{told}\n  {metrics['anomalies']} of {metrics['labelled']} labelled rows are anomalies, "
+        f"{metrics['anomalies_flagged']} of them flagged; "
         f"area under the ROC curve {metrics['auroc']:.4f}, average precision {metrics['average_precision']:.4f}"
     )
 

@@ -23,7 +23,7 @@ from layerwise.corruptions import SwapNoise
 from layerwise.data import Schema, Table, read
 from layerwise.errors import InputError
 from layerwise.estimators.frames import is_frame
-from layerwise.estimators.targets import Classes, Given, Numbers, is_present
+from layerwise.estimators.targets import Classes, Given, Numbers, has_value
 from layerwise.estimators.transformer import DeepAutoencoder
 from layerwise.models import Layer, relu
 from layerwise.penalties import L1
@@ -134,7 +134,7 @@ def compare(
     name = table.label if y is None and table.label else "y"
     values = _target(table, y)
     table = Table(table.names, table.raws, table.array, table.named, table.shape, origin=table.origin)
-    known = np.flatnonzero(_known(values))
+    known = np.flatnonzero(has_value(values))
     values, table = values[known], table.take(known)
     kind = task or task_of(values)
     if len(known) < LEAST_ROWS or len(np.unique(values.astype(str))) < 2:
@@ -234,12 +234,6 @@ def _target(table: Table, y: Any) -> NDArray[Any]:
     if values.shape != (len(table),):
         raise InputError(f"there must be one target for each of the {len(table)} rows; found the shape {values.shape}.")
     return values
-
-
-def _known(values: NDArray[Any]) -> NDArray[np.bool_]:
-    # A column of text has empty cells.
-    empty = np.array([isinstance(value, str) and not value for value in values], dtype=np.bool_)
-    return is_present(values) & ~empty
 
 
 def _wanted(given: Given, task: Task) -> NDArray[Any]:

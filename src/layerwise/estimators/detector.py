@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import OutlierMixin
-from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -31,6 +30,7 @@ from layerwise.estimators.detection import (
     strangeness,
     usual_rows,
 )
+from layerwise.estimators.labels import Labels
 from layerwise.estimators.page import report_data
 from layerwise.models import Dense, Detector, Layer
 from layerwise.recipes import Setting, architecture, detection
@@ -138,18 +138,20 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         """Learn what is usual from rows that may hold anomalies.
 
         Arguments:
-            X: array, frame or `layerwise.data.Table`, shape (rows, columns), NaN where missing.
+            X: array, frame or `layerwise.data.Table`, shape (rows, columns), NaN where missing. A table may bring
+                labels, as in `evaluate`, by which no training goes.
             y: ignored.
             history: takes the events of training as they come.
             checkpoint: as in `DeepAutoencoder.fit`.
 
         Raises:
-            InputError: for fewer than two rows, or data and arguments that do not fit.
+            InputError: for fewer than two rows, or data, labels and arguments that do not fit.
             CheckpointError: when the folder belongs to another run or is in use.
             TrainingDiverged: when the loss stops being finite.
         """
         check_arguments(self.get_params(deep=False))
         table, seed = self._table(X, reset=True), self._seed()
+        labels = Labels.of(table)
         schema, told = self._fitted_schema(table), set[str]()
         rows, seen = self._seen(schema.encode(table, told=told)), self._seen_schema(schema)
         usual = usual_rows(rows, seen, self.trim)
@@ -165,7 +167,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         scores = strangeness(model, rows)
         # Neither by what it learned from nor by what a part of it did not learn from are more flagged than asked for.
         self.offset_ = min(self._offset(scores), self._offset(judged))
-        self.metrics_, self.examples_ = self._judged(self._by_point(scores), table), self._strangest(rows, scores)
+        self.metrics_, self.examples_ = self._judged(self._by_point(scores), labels), self._strangest(rows, scores)
         return self
 
     def anomaly_score(self, X: Any) -> NDArray[np.float64]:
@@ -205,10 +207,10 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
             (rows, pixels): rather use `error_map`. Of a series a column is hidden in the whole window that ends there.
 
         Raises:
-            InputError: for other columns than in `fit`.
+            InputError: for other columns than in `fit`, or numbers of rows that are not there.
         """
         encoded = self._rows(X)
-        chosen = np.arange(len(encoded)) if rows is None else np.asarray(rows, np.int64)
+        chosen = np.arange(len(encoded)) if rows is None else _numbers(rows, len(encoded))
         first = 0 if self.window is None else self.window - 1
         return self._by_column(self._causes(self._seen(encoded).take(np.maximum(chosen - first, 0)), together=True))
 
@@ -228,14 +230,16 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
 
         Arguments:
             X: as in `fit`; a `Table` may bring its labels.
-            y: 1 (or True) for anomalies, 0 for the others; None leaves out how well they are found.
+            y: 1 (or True) for anomalies, 0 for the others, None or NaN where it is not known: how well they are found
+                is that of the rows with a label. None leaves it out.
 
         Raises:
-            InputError: for labels that are not of two values.
+            InputError: for another number of labels, or other values.
         """
         check_is_fitted(self)
         table = self._table(X, reset=False)
-        return self._judged(self._scores(table), table, y)
+        labels = Labels.of(table, y)
+        return self._judged(self._scores(table), labels)
 
     def explain(self, X: Any, causes: int = 3, *, rows: ArrayLike | None = None) -> list[list[tuple[str, float]]]:
         """The columns that make each row strange, with their contributions; the largest first, those above 0 alone.
@@ -246,7 +250,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
             rows: the numbers of those to be explained; None is all.
 
         Raises:
-            InputError: for other columns than in `fit`.
+            InputError: for other columns than in `fit`, or numbers of rows that are not there.
         """
         names, values = self.schema_.names, self.contributions(X, rows=rows)
         order = np.argsort(-values, axis=1, kind="stable")[:, :causes]
@@ -281,9 +285,9 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         saved, source = self.saved(), "the rows that it was fitted to"
         if X is not None:
             table = self._table(X, reset=False)
-            rows = self._seen(self._encode(table))
+            labels, rows = Labels.of(table), self._seen(self._encode(table))
             scores = strangeness(self.model_, rows)
-            metrics = plain(self._judged(self._by_point(scores), table))
+            metrics = plain(self._judged(self._by_point(scores), labels))
             saved = replace(saved, metrics=metrics, examples=self._strangest(rows, scores))
             source = table.source or "the given rows"
         write_report(report_data(saved, title=title, source=source), path)
@@ -396,36 +400,27 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
             "strange.contributions": found.contributions,
         }
 
-    def _judged(self, scores: NDArray[np.float64], table: Table, y: Any = None) -> dict[str, Any]:
-        labels = table.labels if y is None else np.asarray(y)
+    def _judged(self, scores: NDArray[np.float64], labels: Labels | None) -> dict[str, Any]:
         quantiles = [0.05, 0.25, 0.5, 0.75, 0.95]
-        flagged = int((scores > -self.offset_).sum())
+        threshold = -self.offset_
         metrics: dict[str, Any] = {
             "task": "detect",
             "rows": len(scores),
             "features": self.schema_.n_features,
-            "flagged": flagged,
-            "threshold": -self.offset_,
+            "flagged": int((scores > threshold).sum()),
+            "threshold": threshold,
             "scores": {str(q): float(v) for q, v in zip(quantiles, np.quantile(scores, quantiles), strict=True)},
         }
-        if labels is None:
-            return metrics
-        strange = _two_values(labels)
-        if 0 < strange.sum() < len(strange):
-            metrics["auroc"] = float(roc_auc_score(strange, scores))
-            metrics["average_precision"] = float(average_precision_score(strange, scores))
-            metrics["anomalies"] = int(strange.sum())
-            metrics["anomalies_flagged"] = int((scores > -self.offset_)[strange].sum())
-        return metrics
+        return metrics | ({} if labels is None else labels.judge(scores, threshold=threshold))
 
 
-def _two_values(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    found = np.unique(labels)
-    if not set(found.tolist()) <= {0, 1}:
-        raise InputError(
-            f"labels of anomalies must be 1 for them and 0 for the others; found {found[:5].tolist()}. Change these."
-        )
-    return labels.astype(bool)
+def _numbers(rows: ArrayLike, count: int) -> NDArray[np.int64]:
+    """Numbers of rows, each of which is there."""
+    found = np.asarray(rows)
+    whole = found.ndim == 1 and (found.dtype.kind in "iu" or not len(found))
+    if not whole or (len(found) and not 0 <= found.min() <= found.max() < count):
+        raise InputError(f"rows must be a list of whole numbers from 0 to {count - 1:,}; got {rows!r}.")
+    return found.astype(np.int64)
 
 
 def _apart(order: NDArray[np.int64], distance: int, count: int) -> NDArray[np.int64]:

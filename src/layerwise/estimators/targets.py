@@ -19,7 +19,7 @@ from layerwise.data.table import Origin, Raw
 from layerwise.errors import InputError
 from layerwise.penalties import Fidelity, prediction_error, softmax_cross_entropy
 
-__all__ = ["Classes", "Given", "Numbers", "Target", "is_present"]
+__all__ = ["Classes", "Given", "Numbers", "Target", "has_value", "is_present"]
 
 logger = logging.getLogger(__name__)
 
@@ -399,6 +399,16 @@ def is_present(values: NDArray[Any]) -> NDArray[np.bool_]:
     if values.dtype.kind == "O":
         return np.array([_is_itself(value) for value in values], dtype=np.bool_)
     return np.asarray(values == values)
+
+
+def has_value(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """As `is_present`, where empty texts are no values either: those of a column of text that has gaps.
+
+    >>> has_value(np.array(["a", "", "b"])).tolist()
+    [True, False, True]
+    """
+    empty = np.array([isinstance(value, str) and not value for value in values], dtype=np.bool_)
+    return is_present(values) & ~empty
 
 
 def _is_itself(value: object) -> bool:
