@@ -541,3 +541,29 @@ def test_a_rare_level_is_the_same_beside_any_other_cells():
     beside = schema.encode(Table.from_array(np.array([[1.0], [0.5]]))).batch(slice(None)).x
     assert alone[0] == pytest.approx(beside[0])
     assert alone > 40
+
+
+@pytest.mark.parametrize(
+    ("fitted", "later", "told"),
+    [
+        (np.full(4, 7), [7, 7, 99999, 8], "'k', 99999 in row 2 (2 such cells)"),
+        (np.full(4, 7), [7.0, np.nan, 7.0, 7.0], ""),
+        (np.full(4, 0.1), np.full(4, 0.1, np.float32), ""),
+        (np.full(4, np.nan), [np.nan, 3.0, np.nan, np.nan], "'k', 3.0 in row 1"),
+        (["a"] * 4, ["a", "b", None, "a"], "'k', 'b' in row 1"),
+        ([True] * 4, [True, True, True, False], "'k', False in row 3"),
+        (pd.to_datetime(["2024-01-01"] * 4), pd.to_datetime([*["2024-01-01"] * 3, "2024-01-02"]), "in row 3"),
+    ],
+    ids=["whole", "missing", "float32", "empty", "text", "bool", "time"],
+)
+def test_another_value_of_a_constant_column_is_told(fitted, later, told, caplog):
+    x = np.arange(4.0)
+    schema = Schema.fit(read(pd.DataFrame({"x": x, "k": fitted})))
+    caplog.clear()
+    schema.encode(read(pd.DataFrame({"x": x, "k": fitted})))
+    assert caplog.text == ""
+    rows = schema.encode(read(pd.DataFrame({"x": x, "k": later})))
+    assert (told in caplog.text) if told else caplog.text == ""
+    assert ("seen by no network" in caplog.text) == bool(told)
+    assert rows.n_features == 1
+    assert Schema.from_json(schema.to_json()) == schema

@@ -71,6 +71,9 @@ def test_clocks_are_left_out_and_it_is_said(caplog):
         assert [column.width for column in kept.columns] == [1, 1, 0, 0]
         assert "only rise like a clock: 'when', 'number'" in caplog.text
         assert len(kept.means) == (2 if scaling == "minmax" else 0)
+        caplog.clear()
+        kept.encode(table)
+        assert caplog.text == ""
     clock = read(frame[["when"]])
     schema = Schema.fit(clock)
     with pytest.raises(InputError, match="does not only rise"):

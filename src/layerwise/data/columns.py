@@ -1,14 +1,14 @@
 """The kinds of columns: how each becomes features of variance 1, and how features become cells again."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.data.levels import Level, check_levels, from_levels, level_codes, unless_all
-from layerwise.data.numbers import check_dtype, numbers, restored
+from layerwise.data.numbers import check_dtype, numbers, restored, storage
 from layerwise.data.table import Raw
 from layerwise.data.tokens import vocabulary_size
 from layerwise.errors import InputError
@@ -271,12 +271,14 @@ class Constant:
         name: the column's name.
         value: the value; ticks of the type's unit for times; None where every cell was missing.
         dtype: the source's type, as in `Raw`.
+        clock: whether it is left out because it only rises; no value of it is unusual then.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
     name: str
     value: Level | None = None
     dtype: str = "float64"
+    clock: bool = False
     kind: Literal["constant"] = "constant"
 
     def __post_init__(self) -> None:
@@ -286,6 +288,23 @@ class Constant:
     def width(self) -> int:
         """No feature."""
         return 0
+
+    def others(self, raw: Raw) -> NDArray[np.bool_] | None:
+        """The cells that have another value; None for clocks.
+
+        >>> Constant("size", 7).others(Raw("size", np.array([7.0, np.nan, 8.0]))).tolist()
+        [False, False, True]
+        """
+        if self.clock:
+            return None
+        value, kind = self.value, storage(self.dtype)
+        if kind.kind in "mM" and raw.values.dtype.kind == kind.kind:
+            raw = replace(raw, values=raw.values.astype(kind).astype(np.int64), valid=raw.present())
+        elif raw.values.dtype.kind == "f" and isinstance(value, int | float):
+            # What was float64 in fit may now come as float32.
+            raw, value = replace(raw, values=raw.values.astype(np.float32)), float(np.float32(value))
+        levels = () if value is None else (value,)
+        return level_codes(raw, levels) == len(levels)
 
     def decode(self, x: NDArray[np.float64]) -> Raw:
         """The value for each row of `x`."""

@@ -31,6 +31,7 @@ class Repair(Enum):
     """The kinds of repair, with the line that tells them."""
 
     CONSTANT = "kept out of the network, since all their cells are the same or missing: {}."
+    UNSEEN = "seen by no network, since the training rows have one value there or none: {}."
     TYPES = "taken as numbers: {}."
     ROUNDED = "rounded, since they have more digits than a feature: {}. Drop the column if it is an identifier."
     ANOTHER = "taken as another category, since the training rows have none like it: {}."

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from layerwise.data.columns import Column, Constant, Numeric, Pixels, Text
 from layerwise.data.encoding import Cells, encoded, encoded_pixels, refuse_unbounded
 from layerwise.data.fitting import Scaling, check_scaling, fit_column, fit_pixels, is_picture
-from layerwise.data.repairs import Repairs, repairs_of
+from layerwise.data.repairs import Repair, Repairs, repairs_of
 from layerwise.data.rows import Rows
 from layerwise.data.table import Raw, Table, listing
 from layerwise.errors import Findings, InputError, ModelFileError
@@ -134,7 +134,7 @@ class Schema:
         """The rows in the network's units; missing cells are marked, unknown categories become "another".
 
         A line of the log tells each kind of cell that is not taken as it is: categories that training had none of,
-        and numbers far away (docs/input.md).
+        numbers far away, and values of columns that were constant (docs/input.md).
 
         Arguments:
             table: rows with the columns of the training rows, matched by name where both have names.
@@ -160,9 +160,12 @@ class Schema:
             return Rows(stores, self.n_features, labels=table.labels, index=index, fill=fill)
         cells, start, findings = [], 0, Findings()
         for column, place in zip(self.columns, places, strict=True):
-            if column.width:
-                with findings.collected():
-                    cells.append(Cells(column, start, table.column(place)))
+            with findings.collected():
+                raw = table.column(place)
+                if isinstance(column, Constant):
+                    repairs.cells(Repair.UNSEEN, raw, column.others(raw))
+                else:
+                    cells.append(Cells(column, start, raw))
             start += column.width
         findings.tell()
         return Rows(encoded(cells, repairs), self.n_features, labels=table.labels, index=index, fill=fill)

@@ -71,7 +71,7 @@ class Windows:
         columns: list[Column] = []
         for place, column in enumerate(schema.columns):
             clock = isinstance(column, Numeric) and _rises(table.column(place))
-            columns.append(Constant(column.name, None, column.dtype) if clock else column)
+            columns.append(Constant(column.name, None, column.dtype, clock=True) if clock else column)
         if not any(column.width for column in columns):
             raise table.origin.error("a series needs a column that does not only rise, as a clock does; found none.")
         clocks = [old.name for old, new in zip(schema.columns, columns, strict=True) if old is not new]
