@@ -31,6 +31,8 @@ from layerwise import (
     Segmenter,
     StackedClassifier,
     StackedRegressor,
+    TextAutoencoder,
+    Translator,
     VariationalAutoencoder,
     export_onnx,
 )
@@ -265,6 +267,8 @@ def test_what_cannot_be_exported_is_refused_at_once(tmp_path, monkeypatch):
             "m.onnx",
             "only estimators of layerwise can",
         ),
+        (Translator(), "m.onnx", "Translator cannot be exported: a search writes word after word"),
+        (TextAutoencoder(4), "m.onnx", "TextAutoencoder cannot be exported"),
         (StackedClassifier((4,), head=LogisticRegression(max_iter=500)).fit(IRIS, SPECIES), "m.onnx", "has no place"),
     ]:
         with pytest.raises(InputError, match=told):

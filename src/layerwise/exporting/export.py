@@ -24,6 +24,7 @@ from layerwise.estimators import (
     VariationalAutoencoder,
 )
 from layerwise.estimators.loading import PictureModel, RowsModel
+from layerwise.estimators.text import TextEstimator
 from layerwise.exporting.checking import check_same
 from layerwise.exporting.machines import Rising
 from layerwise.exporting.pictures import Repainting, Segmenting
@@ -96,7 +97,13 @@ def check_onnx(path: str | os.PathLike[str]) -> None:
 def _graph_of(estimator: Any) -> Graph:
     """All that a fitted estimator does, with a copy of its model on the processor, where the file will be used."""
     if not isinstance(estimator, Exportable):
-        raise InputError(f"only estimators of layerwise can be exported; got {type(estimator).__name__}.")
+        name = type(estimator).__name__
+        if isinstance(estimator, TextEstimator):
+            raise InputError(
+                f"{name} cannot be exported: a search writes word after word, each by those before it, and a "
+                "graph gives all at once. Use it in Python, or layerwise translate."
+            )
+        raise InputError(f"only estimators of layerwise can be exported; got {name}.")
     check_is_fitted(estimator)
     if isinstance(estimator, RBM | DeepBeliefNetwork):
         return Rising(estimator)
