@@ -1,6 +1,7 @@
 """The anomaly detector: the contract of scikit-learn, planted anomalies and their causes, and a model folder."""
 
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -368,6 +369,16 @@ def test_a_series_is_judged_by_windows(tmp_path):
     assert np.abs(np.subtract.outer(rows, rows))[~np.eye(len(rows), dtype=bool)].min() >= 12
     with pytest.raises(InputError, match="at least the 12 points of a window; found 5"):
         again.anomaly_score(later[:5])
+
+
+def test_a_series_has_some_windows_to_learn_from():
+    words = "at least the 69 points of 10 windows, each of 60; found 60. Give a longer series, or fit with a shorter"
+    with pytest.raises(InputError, match=words):
+        AutoencoderDetector(window=60).fit(sensors(60))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector = AutoencoderDetector(window=60, recipe=SHORT, **FAST).fit(sensors(69))
+    assert len(detector.anomaly_score(sensors(60))) == 60
 
 
 def test_members_are_judged_by_a_stretch_that_they_have_not_seen():

@@ -48,17 +48,22 @@ class Windows:
         if self.length < 2:
             raise InputError(f"a window must have at least 2 points; got {self.length}. Use no window for single rows.")
 
-    def check(self, table: Table) -> None:
-        """Refuse a series that has no window.
+    def check(self, table: Table, *, least: int = 1) -> None:
+        """Refuse a series that has too few windows.
+
+        Arguments:
+            table: the series.
+            least: how many windows it must have.
 
         Raises:
-            InputError: for fewer points than a window has, and for pictures.
+            InputError: for fewer points than so many windows have, and for pictures.
         """
         if table.shape is not None:
             raise table.origin.error("windows are of a series of numbers or categories; found pictures.")
-        if len(table) < self.length:
+        if len(table) < self.length + least - 1:
+            windows = "a window" if least == 1 else f"{least} windows, each of {self.length}"
             raise table.origin.error(
-                f"a series must have at least the {self.length} points of a window; found {len(table)}. "
+                f"a series must have at least the {self.length + least - 1} points of {windows}; found {len(table)}. "
                 "Give a longer series, or fit with a shorter window."
             )
 

@@ -21,6 +21,7 @@ from layerwise.runtime import doubled
 from layerwise.training import Recipe, fit
 
 __all__ = [
+    "LEAST_ROWS",
     "Causes",
     "Division",
     "Null",

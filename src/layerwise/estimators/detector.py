@@ -21,6 +21,7 @@ from layerwise.estimators.arguments import LayerChoice, check_arguments, layer_o
 from layerwise.estimators.assembly import Plan, prepare
 from layerwise.estimators.base import RowsEstimator
 from layerwise.estimators.detection import (
+    LEAST_ROWS,
     Causes,
     Null,
     causes,
@@ -327,7 +328,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         if self.window is None:
             return schema
         windows = Windows(self.window)
-        windows.check(table)
+        windows.check(table, least=LEAST_ROWS)
         return windows.points(schema, table)
 
     def _seen_schema(self, schema: Schema) -> Schema:
