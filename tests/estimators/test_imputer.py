@@ -11,7 +11,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from layerwise import AutoencoderDetector, AutoencoderImputer, Objective
+from layerwise import AutoencoderDetector, AutoencoderImputer, DeepAutoencoder, Objective
 from layerwise.data import Table, read
 from layerwise.data.completion import completed
 from layerwise.errors import InputError, ModelFileError
@@ -43,6 +43,19 @@ def error(found: np.ndarray, x: np.ndarray, gaps: np.ndarray) -> float:
 @parametrize_with_checks([AutoencoderImputer(random_state=0, hidden_layer_sizes=(16,), recipe=SHORT)])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
+
+
+def test_what_comes_in_says_what_comes_out_and_not_what_was_fitted_to(tmp_path):
+    frame = pd.DataFrame(with_gaps(bent(60), 0.2), columns=list("abcde"), index=range(5, 65))
+    # As the command line fits it.
+    AutoencoderImputer(**FAST).fit(read(frame)).save(tmp_path / "imputer")
+    DeepAutoencoder(2, max_epochs=1, random_state=0).fit(read(frame)).save(tmp_path / "encoder")
+    imputer = load(tmp_path / "imputer")
+    for given in (frame, pl.from_pandas(frame)):
+        for found in (imputer.transform(given), *imputer.sample(given, 1)):
+            assert type(found) is type(given)
+    assert imputer.transform(frame).index.equals(frame.index)
+    assert type(load(tmp_path / "encoder").reconstruct(frame)) is pd.DataFrame
 
 
 def test_what_is_not_linear_is_filled_better_than_by_a_linear_model():

@@ -21,7 +21,7 @@ from layerwise.estimators.assembly import Planned, prepare
 from layerwise.estimators.base import RowsTransformer
 from layerwise.estimators.diagnosis import diagnosed, diagnosis, diagnosis_data
 from layerwise.estimators.engine import judge, train
-from layerwise.estimators.frames import like
+from layerwise.estimators.frames import backend_of, like
 from layerwise.estimators.generation import density_of, grid, mixture, routes
 from layerwise.estimators.page import report_data
 from layerwise.estimators.split import Split, divide, parts_of, schema_of
@@ -277,7 +277,7 @@ class AutoencoderTransformer(RowsTransformer, ABC):
 
     def reconstruct(self, X: Any) -> Any:
         """Rows after a passage through the code, in the original columns, units and types (a frame for a frame)."""
-        return like(self.reconstruct_table(self._table(X, reset=False)), X, self._backend)
+        return like(self.reconstruct_table(self._table(X, reset=False)), X, backend_of(X))
 
     def reconstruct_table(self, table: Table) -> Table:
         """A table after a passage through the code."""

@@ -19,7 +19,7 @@ from layerwise.data.completion import completed
 from layerwise.errors import ModelFileError
 from layerwise.estimators.arguments import LayerChoice, check_arguments, layer_of, named
 from layerwise.estimators.base import RowsEstimator
-from layerwise.estimators.frames import like
+from layerwise.estimators.frames import backend_of, like
 from layerwise.estimators.imputation import Found, Hiding, Masked, copies_of, found_cells, make_imputer
 from layerwise.estimators.page import report_data
 from layerwise.models import Imputer, Layer, Predictor
@@ -153,7 +153,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
             InputError: for other columns than in `fit`.
         """
         check_is_fitted(self)
-        return like(self.complete(self._table(X, reset=False)), X, self._backend)
+        return like(self.complete(self._table(X, reset=False)), X, backend_of(X))
 
     def complete(self, table: Table) -> Table:
         """A table without gaps."""
@@ -173,7 +173,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         """
         check_is_fitted(self)
         table = self._table(X, reset=False)
-        return [like(one, X, self._backend) for one in self.samples(table, n_samples, random_state=random_state)]
+        return [like(one, X, backend_of(X)) for one in self.samples(table, n_samples, random_state=random_state)]
 
     def samples(self, table: Table, count: int, *, random_state: int = 0) -> Iterator[Table]:
         """The tables of `sample`, one after the other."""
