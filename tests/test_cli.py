@@ -1081,7 +1081,7 @@ def test_sentences_are_translated(run, pairs, caplog):
     assert "Translations" in Path("page.html").read_text("utf-8")
     Path("new.txt").write_text('I see 3 4.\n\nHe said: "Go!"\n', encoding="utf-8")
     assert run("translate", "model", "new.txt", "-o", "out.txt", "--beam", 2) == (0, "", "")
-    assert caplog.messages == ["empty, and so translated: 1 sentences, first number 1."]
+    assert caplog.messages == ["empty, and so translated: 1 sentences, the first in line 2."]
     lines = Path("out.txt").read_text("utf-8").split("\n")
     assert len(lines) == 4
     assert (lines[1], lines[3]) == ("", "")
@@ -1115,7 +1115,10 @@ def test_what_would_translate_is_told(run, pairs, network):
         (("translate", "model", "none.txt", "-o", "o.txt"), "there is no such file"),
         (("translate", "model", "empty.txt", "-o", "o.txt"), "must hold sentences; it is empty"),
         (("translate", "model", "latin.txt", "-o", "o.txt"), "must be text in UTF-8; byte 1 is not"),
-        (("translate", "model", "long.txt", "-o", "o.txt"), "at most 128 sub-words; number 1 has 10,000"),
+        (
+            ("translate", "model", "long.txt", "-o", "o.txt"),
+            "long.txt: a sentence must have at most 128 sub-words; line 2 has 10,000",
+        ),
         (("translate", "model", "other.csv", "-o", "o.txt"), "there is no column 'English'"),
         (("translate", "model", "numbers.csv", "-o", "o.txt"), "column 'English' must hold sentences; it holds int64"),
         (("translate", "model", "pairs.tsv", "-o", "o.docx"), "the name must end in"),

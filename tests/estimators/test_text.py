@@ -15,6 +15,7 @@ from sklearn.exceptions import NotFittedError
 
 from layerwise import InputError, ModelFileError, TextAutoencoder, Translator
 from layerwise.data import Schema, Table, Text, from_frame
+from layerwise.data.table import Origin
 from layerwise.diagnostics import bleu
 from layerwise.estimators import load
 from layerwise.estimators.sentences import sentences_of
@@ -72,7 +73,7 @@ def test_what_is_given_decides_nothing_but_the_words(translator, caplog):
     sentences = [*ENGLISH[:3], "", "  The  black cat\tsees a cat. ", "the zebra", None]
     found = translator.predict(sentences)
     assert [record.getMessage() for record in caplog.records] == [
-        "empty, and so translated: 2 sentences, first number 3."
+        "empty, and so translated: 2 sentences, the first in row 3."
     ]
     assert (found[3], found[6]) == ("", "")
     assert found[4] == found[0] == translator.predict(["The black cat sees a cat."])[0]
@@ -100,7 +101,7 @@ def test_several_translations_of_a_sentence_are_all_right(translator):
 def test_no_held_out_sentence_is_the_source_of_a_training_pair():
     sources = [f"a {number % 30}" if number % 2 else f" a  {number % 30}" for number in range(120)]
     estimator = Translator(TINY, validation_fraction=0.2, test_fraction=0.2, **FAST)
-    parts = estimator._parts(estimator_pairs(sources), 0)
+    parts = estimator._parts(estimator_pairs(sources), 0, origin=Origin())
     known = [{" ".join(text.split()) for text in part.sources} for part in parts.values()]
     assert [len(one) for one in known] == [18, 6, 6]
     assert not set.intersection(*known[:2]) | set.intersection(*known[1:]) | (known[0] & known[2])
@@ -151,13 +152,21 @@ def test_what_is_empty_or_too_long_is_left_out_of_fit_and_told(caplog):
     with caplog.at_level(logging.WARNING):
         estimator.fit(english, french)
     assert [record.getMessage() for record in caplog.records] == [
-        "left out what has an empty side: 2 pairs, first number 40.",
+        "left out what has an empty side: 2 pairs, the first in row 40.",
         "left out what has more than 100 sub-words (max_tokens): 1 pairs, the longest of 10000.",
     ]
     assert estimator.metrics_["pairs"] == 40
     assert estimator.metrics_["held_out"] == "training sentences"
-    with pytest.raises(InputError, match=r"at most 100 sub-words; number 1 has 10,000\. Cut it into sentences\."):
+    with pytest.raises(InputError, match=r"at most 100 sub-words; row 1 has 10,000\. Cut it into sentences\."):
         estimator.predict(["Yes.", "word " * 10_000])
+    caplog.clear()
+    assert estimator.evaluate(english, french) == estimator.evaluate(english[:40], french[:40])
+    assert caplog.messages == [
+        "left out what has an empty side: 2 pairs, the first in row 40.",
+        "left out what has more than 100 sub-words (max_tokens): 1 sentences, the first in row 42.",
+    ]
+    with pytest.raises(InputError, match="judging needs sentences that can be read"):
+        estimator.evaluate([""], ["Vide."])
 
 
 def test_an_autoencoder_makes_codes_and_sentences_of_them(tmp_path):
@@ -179,7 +188,7 @@ def test_an_autoencoder_makes_codes_and_sentences_of_them(tmp_path):
     assert "Sentences from codes" in (tmp_path / "page.html").read_text("utf-8")
     with pytest.raises(InputError, match=r"codes must have the shape \(sentences, 16\)"):
         again.inverse_transform(codes[:, 1:])
-    with pytest.raises(InputError, match="number 1 is empty"):
+    with pytest.raises(InputError, match="row 1 is empty"):
         again.transform(["A cat.", " "])
 
 

@@ -40,7 +40,7 @@ def translate(
         write(read(pa.table({str(estimator.metrics_.get("target", "translation")): found})), output)
 
 
-def _sentences(estimator: Translator, source: DataOptions, column: str | None) -> list[str] | Table:
+def _sentences(estimator: Translator, source: DataOptions, column: str | None) -> Table:
     """The lines of a text, or a column of a table: the given one, that of `fit`, or the only one."""
     if source.source.lower().endswith(LINES) and column is None:
         return read_lines(source.source)

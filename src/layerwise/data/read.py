@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from layerwise.data.arrays import from_numpy, read_npy, read_npz
 from layerwise.data.damage import not_found, readable
@@ -15,7 +16,7 @@ from layerwise.data.frames import from_frame, read_feather, read_parquet
 from layerwise.data.idx import read_idx
 from layerwise.data.limits import check_memory
 from layerwise.data.pictures import OTHER_PICTURES, read_pictures
-from layerwise.data.table import Table
+from layerwise.data.table import Origin, Raw, Table
 from layerwise.errors import InputError
 
 __all__ = ["READABLE", "read", "read_lines"]
@@ -83,8 +84,8 @@ def read(
     return table if label is None else table.with_label(label)
 
 
-def read_lines(path: str | os.PathLike[str]) -> list[str]:
-    r"""The lines of a text, without their ends; a table of one column needs no quotes so.
+def read_lines(path: str | os.PathLike[str]) -> Table:
+    r"""The lines of a text, without their ends, as a table of one column, which needs no quotes so.
 
     Raises:
         InputError: for a file that is not there, is empty, or is not in UTF-8.
@@ -93,7 +94,7 @@ def read_lines(path: str | os.PathLike[str]) -> list[str]:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = Path(folder, "a.txt").write_text('Go.\nHe said: "Stop!"\n')
-    ...     read_lines(Path(folder, "a.txt"))
+    ...     read_lines(Path(folder, "a.txt")).column(0).texts().tolist()
     ['Go.', 'He said: "Stop!"']
     """
     path = Path(path)
@@ -109,7 +110,10 @@ def read_lines(path: str | os.PathLike[str]) -> list[str]:
         ) from error
     if not text:
         raise InputError(f"{path}: must hold sentences; it is empty.")
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    cells = pa.array(lines, pa.large_string()).dictionary_encode()
+    raw = Raw("line", cells.indices.to_numpy(), None, cells.dictionary, "string")
+    return Table((raw.name,), (raw,), origin=Origin(str(path), line=lambda row: row + 1))
 
 
 def _read(source: Any, data_dir: str | os.PathLike[str] | None, member: str | None) -> Table:

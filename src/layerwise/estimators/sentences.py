@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from layerwise.data import Table, read
-from layerwise.data.table import listing, shown
+from layerwise.data.table import Origin, listing, shown
 from layerwise.errors import InputError
 from layerwise.estimators.frames import is_frame
 
-__all__ = ["name_of", "sentences_of"]
+__all__ = ["name_of", "origin_of", "sentences_of"]
 
 
 def sentences_of(X: Any) -> list[str]:
@@ -43,6 +43,11 @@ def name_of(X: Any, default: str) -> str:
     """
     table = read(X) if is_frame(X) else X
     return table.names[0] if isinstance(table, Table) and table.named else default
+
+
+def origin_of(X: Any) -> Origin:
+    """Where sentences came from, for messages: lists and frames number them from 0, files of text by their line."""
+    return X.origin if isinstance(X, Table) else Origin()
 
 
 def _column(table: Table) -> Any:

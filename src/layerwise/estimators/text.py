@@ -15,6 +15,7 @@ from torch import Tensor
 
 from layerwise.data import Schema, SentencePairs, Text, Tokens
 from layerwise.data.sentences import padded
+from layerwise.data.table import Origin
 from layerwise.data.tokens import END
 from layerwise.errors import InputError, ModelFileError
 from layerwise.estimators.arguments import named
@@ -29,7 +30,7 @@ from layerwise.runtime import Runtime
 from layerwise.storage import SavedModel, environment, load_model
 from layerwise.training import Checkpoint, History, Objective, Phase, Recipe, describe, fit
 
-__all__ = ["Pairs", "TextEstimator", "chosen", "gathered"]
+__all__ = ["Pairs", "TextEstimator", "chosen", "gathered", "whole_pairs"]
 
 logger = logging.getLogger(__name__)
 
@@ -90,12 +91,13 @@ class TextEstimator(SavedEstimator, ABC):
         pairs: Pairs,
         name: str,
         *,
+        origin: Origin,
         history: History | None,
         checkpoint: str | os.PathLike[str] | Checkpoint | None,
     ) -> None:
         """Train on all sentences but some of which no training pair has the source, and judge by these."""
         seed = self._seed()
-        parts = self._parts(pairs, seed)
+        parts = self._parts(pairs, seed, origin=origin)
         self.schema_, model, recipe = self._plan(parts["train"], name, seed)
         self.tokens_ = tokens_of(self.schema_)
         rows = {part: self._rows(parts[part], told=part == "train") for part in ("train", "validation")}
@@ -124,12 +126,9 @@ class TextEstimator(SavedEstimator, ABC):
             "held_out": "held-out sentences" if held else "training sentences",
         }
 
-    def _parts(self, pairs: Pairs, seed: int) -> dict[str, Pairs]:
+    def _parts(self, pairs: Pairs, seed: int, *, origin: Origin) -> dict[str, Pairs]:
         """The pairs of three parts that have no source in common; those that are no pairs are left out, and told."""
-        empty = [number for number, pair in enumerate(zip(*pairs, strict=True)) if not all(map(str.split, pair))]
-        if empty:
-            logger.warning("left out what has an empty side: %d pairs, first number %d.", len(empty), empty[0])
-            pairs = pairs.take(np.setdiff1d(np.arange(len(pairs.sources)), empty))
+        pairs = pairs.take(whole_pairs(pairs, origin))
         groups = gathered([" ".join(text.split()) for text in pairs.sources])
         most = MOST_JUDGED / max(1, len(groups))
         fractions = (min(self.validation_fraction, most), min(self.test_fraction, most))
@@ -158,15 +157,28 @@ class TextEstimator(SavedEstimator, ABC):
         groups = list(gathered(kept.sources).values())[:MOST_JUDGED]
         return kept.take([number for group in groups for number in group])
 
-    def _read(self, sentences: Sequence[str]) -> list[list[int]]:
+    def _readable(self, pairs: Pairs, origin: Origin) -> Pairs:
+        """The pairs that can be judged: with both sides, the first of them short enough; what is left out is told."""
+        kept = whole_pairs(pairs, origin)
+        tokens = self.tokens_.encode(pairs.sources)
+        long = [number for number in kept if len(tokens[number]) > self.max_tokens]
+        if long:
+            words = "left out what has more than %d sub-words (max_tokens): %d sentences, the first in %s."
+            logger.warning(words, self.max_tokens, len(long), origin.row(long[0]))
+        kept = [number for number in kept if len(tokens[number]) <= self.max_tokens]
+        if not kept:
+            raise origin.error("judging needs sentences that can be read, and what is to be written; found none.")
+        return pairs.take(kept)
+
+    def _read(self, sentences: Sequence[str], origin: Origin) -> list[list[int]]:
         """The tokens of sentences, refused where there are too many."""
         check_is_fitted(self)
         tokens = self.tokens_.encode(sentences)
         long = [number for number, found in enumerate(tokens) if len(found) > self.max_tokens]
         if long:
             also = f" ({len(long):,} such sentences)" if len(long) > 1 else ""
-            raise InputError(
-                f"a sentence must have at most {self.max_tokens} sub-words; number {long[0]} has "
+            raise origin.error(
+                f"a sentence must have at most {self.max_tokens} sub-words; {origin.row(long[0])} has "
                 f"{len(tokens[long[0]]):,}{also}. Cut it into sentences."
             )
         return tokens
@@ -182,9 +194,9 @@ class TextEstimator(SavedEstimator, ABC):
             source = padded([np.array([*tokens[number], END], np.int64) for number in numbers])
             yield numbers, self.model_.encode(source.to(device))
 
-    def _written(self, sentences: Sequence[str], *, beam: int) -> list[str]:
+    def _written(self, sentences: Sequence[str], *, beam: int, origin: Origin | None = None) -> list[str]:
         """What the network writes after each sentence; nothing after an empty one."""
-        tokens = self._read(sentences)
+        tokens = self._read(sentences, origin or Origin())
         found: list[Sequence[int]] = [()] * len(tokens)
         for numbers, code in self._codes(tokens):
             longest = [2 * len(tokens[number]) + 10 for number in numbers]
@@ -230,6 +242,20 @@ def tokens_of(schema: Schema) -> Tokens:
     """
     assert schema.text is not None
     return Tokens(schema.text.merges)
+
+
+def whole_pairs(pairs: Pairs, origin: Origin) -> list[int]:
+    """The numbers of the pairs of which no side is empty; how many others there are, and the first, is told.
+
+    >>> whole_pairs(Pairs(["a", " ", "b"], ["c", "d", "e"]), Origin())
+    [0, 2]
+    """
+    sides = zip(*pairs, strict=True)
+    whole = [all(map(str.split, pair)) for pair in sides]
+    if not all(whole):
+        first = origin.row(whole.index(False))
+        logger.warning("left out what has an empty side: %d pairs, the first in %s.", whole.count(False), first)
+    return np.flatnonzero(whole).tolist()
 
 
 def gathered(items: Sequence[Item]) -> dict[Item, list[int]]:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from layerwise.diagnostics import bleu
 from layerwise.errors import InputError
 from layerwise.estimators.arguments import check_arguments
-from layerwise.estimators.sentences import name_of, sentences_of
+from layerwise.estimators.sentences import name_of, origin_of, sentences_of
 from layerwise.estimators.text import EXAMPLES, TOGETHER, Pairs, TextEstimator
 from layerwise.models import Recurrent, SequenceNetwork, beam_search
 from layerwise.recipes import Setting
@@ -100,7 +100,9 @@ class TextAutoencoder(TransformerMixin, TextEstimator):
         """
         check_arguments(self.get_params(deep=False))
         sentences = sentences_of(X)
-        self._learn(Pairs(sentences, sentences), name_of(X, "text"), history=history, checkpoint=checkpoint)
+        self._learn(
+            Pairs(sentences, sentences), name_of(X, "text"), origin=origin_of(X), history=history, checkpoint=checkpoint
+        )
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -110,9 +112,10 @@ class TextAutoencoder(TransformerMixin, TextEstimator):
             InputError: for anything but texts, one that is empty, or one with more sub-words than `max_tokens`.
         """
         check_is_fitted(self)
-        tokens = self._read(sentences_of(X))
+        origin = origin_of(X)
+        tokens = self._read(sentences_of(X), origin)
         if empty := [number for number, found in enumerate(tokens) if not found]:
-            raise InputError(f"a sentence must have a code; number {empty[0]} is empty. Leave it out.")
+            raise origin.error(f"a sentence must have a code; {origin.row(empty[0])} is empty. Leave it out.")
         codes = np.zeros((len(tokens), self.model_.code), np.float32)
         for numbers, code in self._codes(tokens):
             codes[numbers] = code.cpu().numpy()

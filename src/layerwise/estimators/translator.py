@@ -12,7 +12,7 @@ from layerwise.data import Schema, Table
 from layerwise.diagnostics import bleu, remembered
 from layerwise.errors import InputError
 from layerwise.estimators.arguments import check_arguments
-from layerwise.estimators.sentences import name_of, sentences_of
+from layerwise.estimators.sentences import name_of, origin_of, sentences_of
 from layerwise.estimators.text import EXAMPLES, Pairs, TextEstimator, chosen, gathered
 from layerwise.models import Recurrent, SequenceNetwork
 from layerwise.recipes import Setting
@@ -113,14 +113,14 @@ class Translator(TextEstimator):
             TrainingDiverged: when the loss stops being finite.
         """
         check_arguments(self.get_params(deep=False))
-        self._learn(_pairs(X, y), name_of(X, "source"), history=history, checkpoint=checkpoint)
+        self._learn(_pairs(X, y), name_of(X, "source"), origin=origin_of(X), history=history, checkpoint=checkpoint)
         return self
 
     def plan(self, X: Any, y: Any = None) -> tuple[Schema, SequenceNetwork, Recipe]:
         """What `fit` would make of these pairs: the schema, the untrained network and its phases."""
         check_arguments(self.get_params(deep=False))
         seed = self._seed()
-        return self._plan(self._parts(_pairs(X, y), seed)["train"], name_of(X, "source"), seed)
+        return self._plan(self._parts(_pairs(X, y), seed, origin=origin_of(X))["train"], name_of(X, "source"), seed)
 
     def predict(self, X: Any, *, beam: int | None = None) -> list[str]:
         """The translation of each sentence; an empty one has an empty translation, which is told.
@@ -135,22 +135,23 @@ class Translator(TextEstimator):
         check_is_fitted(self)
         width = self.beam if beam is None else beam
         check_arguments({"beam": width})
-        sentences = sentences_of(X)
+        sentences, origin = sentences_of(X), origin_of(X)
         empty = [number for number, text in enumerate(sentences) if not text.split()]
         if empty:
-            logger.warning("empty, and so translated: %d sentences, first number %d.", len(empty), empty[0])
-        return self._written(sentences, beam=width)
+            first = origin.row(empty[0])
+            logger.warning("empty, and so translated: %d sentences, the first in %s.", len(empty), first)
+        return self._written(sentences, beam=width, origin=origin)
 
     def evaluate(self, X: Any, y: Any = None) -> dict[str, Any]:
         """The figures of `metrics_` for these pairs; a sentence that comes more than once has several references.
 
+        Pairs with an empty side, and sentences with more sub-words than `max_tokens`, are left out, and told.
+
         Raises:
-            InputError: for anything but texts, one that is too long, or another number of translations.
+            InputError: for anything but texts, another number of translations, or where no pair is left.
         """
         check_is_fitted(self)
-        pairs = _pairs(X, y)
-        self._read(pairs.sources)
-        return self._scored(pairs)
+        return self._scored(self._readable(_pairs(X, y), origin_of(X)))
 
     def score(self, X: Any, y: Any) -> float:
         """The BLEU of the translations, in percent."""
