@@ -84,6 +84,27 @@ def test_contamination_is_the_share_that_is_flagged(share):
     assert np.array_equal(detector.score_samples(x), -detector.anomaly_score(x))
 
 
+def test_other_rows_set_the_threshold(tmp_path):
+    x, later = related(300), related(200, seed=1)
+    detector = AutoencoderDetector(**FAST).fit(x)
+    before = detector.anomaly_score(later)
+    assert detector.set_threshold(later, 0.9) is detector
+    assert detector.offset_ == -np.quantile(before, 0.9)
+    assert (detector.predict(later) == -1).sum() == detector.metrics_["flagged"] == 20
+    assert np.array_equal(detector.anomaly_score(later), before)
+    assert detector.examples_["strange.row"][0] == before.argmax()
+    detector.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    assert np.array_equal(again.predict(x), detector.predict(x))
+    again.report(tmp_path / "page.html")
+    assert "rows that the threshold was set by" in (tmp_path / "page.html").read_text("utf-8")
+    assert (detector.set_threshold(later, 1).predict(later) == 1).all()
+    with pytest.raises(InputError, match=r"quantile must be a number from 0 to 1; got 95"):
+        detector.set_threshold(later, 95)
+    with pytest.raises(InputError, match="a window; found 5"):
+        AutoencoderDetector(window=6, recipe=SHORT, **FAST).fit(sensors(40)).set_threshold(sensors(5))
+
+
 def test_scores_of_a_row_do_not_depend_on_the_others():
     x = related(300)
     detector = AutoencoderDetector(**FAST).fit(x)
@@ -324,6 +345,14 @@ def test_the_null_is_the_normal_distribution_of_usual_scores():
     at = null.threshold()
     assert null.probability(np.array([at, at - 1e-3])).round(1).tolist() in ([0.5, 0.5], [0.5, 0.4], [0.6, 0.5])
     assert (scores > at).mean() > 0.05
+
+
+@pytest.mark.parametrize("rows", [2, 200, 5000])
+def test_no_row_is_certainly_strange(rows):
+    null = Null.of(np.sort(np.random.default_rng(0).normal(size=rows)))
+    far = null.probability(np.array([50.0, 1e9]))
+    assert far.tolist() == pytest.approx([rows / (rows + 1)] * 2)
+    assert null.probability(np.array([null.threshold()]))[0] >= 0.5
 
 
 def test_the_recipe_is_short():

@@ -373,9 +373,10 @@ class Null:
 
     They are taken for normal from their median on, with the larger of two deviations: that of the scores below, and
     that of the next three tenths above, which strange rows seldom reach. Of the rows that are at least as strange as a
-    given one, a share is more than this distribution has there; that share is the probability. One row in n + 1 is
-    granted to the distribution's end, so that a row beyond all others is not certain. Source: Efron 2004, "Large-scale
-    simultaneous hypothesis testing" (tail-area false discovery rate with an empirical null).
+    given one, a share is more than this distribution has there; that share is the probability. Of n rows one in n + 1
+    is granted to the distribution's end, and no probability is above n / (n + 1): not even a row beyond all others is
+    certain. Source: Efron 2004, "Large-scale simultaneous hypothesis testing" (tail-area false discovery rate with an
+    empirical null).
 
     Arguments:
         scores: of the training rows, sorted; or their quantiles.
@@ -422,5 +423,6 @@ class Null:
         usual = norm.sf((scores - self.middle) / self.deviation)
         beyond = 1 - np.searchsorted(self.scores, scores, side="left") / len(self.scores)
         seen = np.maximum(beyond, 1 / (self.rows + 1))
-        found: NDArray[np.float64] = np.where(scores > self.middle, 1 - np.minimum(1.0, usual / seen), 0.0)
+        share = np.clip(usual / seen, 1 / (self.rows + 1), 1.0)
+        found: NDArray[np.float64] = np.where(scores > self.middle, 1 - share, 0.0)
         return found

@@ -83,8 +83,9 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         offset_: `decision_function` is `score_samples` less this.
         null_: where the scores of rows lie that have nothing strange about them.
         history_, recipe_, environment_: as in `DeepAutoencoder`.
-        metrics_: how many rows were seen and flagged; with labels, how well they are found.
-        examples_: the strangest rows and why, for the report.
+        metrics_: how many rows were seen and flagged; with labels, how well they are found. Of the rows of `fit`, or of
+            `set_threshold`.
+        examples_: the strangest of these rows and why, for the report.
         n_features_in_, feature_names_in_: as in scikit-learn.
 
     Sources: Hawkins, He, Williams & Baxter 2002 (replicator networks); Chen, Sathe, Aggarwal & Turaga 2017
@@ -169,6 +170,29 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         # Neither by what it learned from nor by what a part of it did not learn from are more flagged than asked for.
         self.offset_ = min(self._offset(scores), self._offset(judged))
         self.metrics_, self.examples_ = self._judged(self._by_point(scores), labels), self._strangest(rows, scores)
+        return self
+
+    def set_threshold(self, X: Any, quantile: float = 0.99) -> "AutoencoderDetector":
+        """Flag what is stranger than a share of rows that had no part in `fit`, instead of going by the rows of `fit`.
+
+        `metrics_` and `examples_` are then of these rows.
+
+        Arguments:
+            X: as in `fit`; a table may bring labels.
+            quantile: the share of these rows that is not flagged, from 0 to 1.
+
+        Raises:
+            InputError: for other columns than in `fit`, or another quantile.
+        """
+        check_is_fitted(self)
+        if not 0 <= quantile <= 1:
+            raise InputError(f"quantile must be a number from 0 to 1; got {quantile!r}.")
+        table = self._table(X, reset=False)
+        labels, rows, scores = self._looked_at(table)
+        points = self._by_point(scores)
+        self.offset_ = -float(np.quantile(points, quantile))
+        self.metrics_ = self._judged(points, labels) | {"held_out": "rows that the threshold was set by"}
+        self.examples_ = self._strangest(rows, scores)
         return self
 
     def anomaly_score(self, X: Any) -> NDArray[np.float64]:
@@ -276,18 +300,17 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
 
         Arguments:
             path: the page to write.
-            X: rows to show; by default those of `fit`. A `Table` may bring labels: 1 for anomalies, 0 for the others.
+            X: rows to show; by default those of `metrics_`. A `Table` may bring labels, as in `evaluate`.
             title: its heading.
 
         Raises:
             ResourceError: when the place cannot be written.
         """
         check_is_fitted(self)
-        saved, source = self.saved(), "the rows that it was fitted to"
+        saved, source = self.saved(), f"the {self.metrics_.get('held_out', 'rows that it was fitted to')}"
         if X is not None:
             table = self._table(X, reset=False)
-            labels, rows = Labels.of(table), self._seen(self._encode(table))
-            scores = strangeness(self.model_, rows)
+            labels, rows, scores = self._looked_at(table)
             metrics = plain(self._judged(self._by_point(scores), labels))
             saved = replace(saved, metrics=metrics, examples=self._strangest(rows, scores))
             source = table.source or "the given rows"
@@ -342,10 +365,19 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         return scores if self.window is None else Windows(self.window).by_point(scores)
 
     def _scores(self, table: Table) -> NDArray[np.float64]:
+        return self._by_point(strangeness(self.model_, self._windows(table)))
+
+    def _windows(self, table: Table) -> Rows:
+        """The rows of a table as the autoencoders see them."""
         rows = self._encode(table)
         if self.window is not None:
             Windows(self.window).check(table)
-        return self._by_point(strangeness(self.model_, self._seen(rows)))
+        return self._seen(rows)
+
+    def _looked_at(self, table: Table) -> tuple[Labels | None, Rows, NDArray[np.float64]]:
+        """The labels of a table, its rows as the autoencoders see them, and their scores."""
+        labels, rows = Labels.of(table), self._windows(table)
+        return labels, rows, strangeness(self.model_, rows)
 
     def _offset(self, scores: NDArray[np.float64]) -> float:
         if self.contamination == "auto":

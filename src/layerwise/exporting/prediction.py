@@ -213,7 +213,7 @@ class _Calibrated(nn.Module):
         usual = (-z.square() / 2).exp().squeeze(1) * ((-z * self.points).exp() * self.weights).sum(1)
         below = (self.scores < score.unsqueeze(1)).double().sum(1)
         seen = (1 - below / len(self.scores)).clamp(min=self.least)
-        tail = torch.where(score > self.middle, 1 - (usual / seen).clamp(max=1), 0.0)
+        tail = torch.where(score > self.middle, 1 - (usual / seen).clamp(self.least, 1), 0.0)
         return torch.maximum(self.floor[(self.grid <= score.unsqueeze(1)).long().sum(1)], tail)
 
 
