@@ -741,7 +741,8 @@ def test_strange_rows_from_end_to_end(run, tmp_path):
     assert json.loads(out)["anomalies_flagged"] == 2
     assert run("score", "d", "t.csv", "-o", "none.csv", "--causes", 0)[0] == 0
     assert list(pd.read_csv("none.csv").columns) == ["score", "probability", "flagged"]
-    assert run("info", "d")[0] == 0
+    told = json.loads(run("info", "d", "--json")[1])
+    assert (told["flagged"], told["auroc"]) == (scores.flagged.sum(), 1.0)
     for verb, words in (
         ("transform", "no codes"),
         ("predict", "predicts nothing"),
@@ -755,7 +756,7 @@ def test_strange_rows_from_end_to_end(run, tmp_path):
     assert run("fit", "t.csv", "--task", "detect", "--dry-run")[0] == 0
 
 
-def test_gaps_from_end_to_end(run, tmp_path):
+def test_gaps_from_end_to_end(run, tmp_path, monkeypatch):
     messy(200).to_csv(tmp_path / "t.csv", index=False)
     short = ("--epochs", 1, "--hidden", "8", "--quiet")
     code, out, error = run("fit", "t.csv", "--task", "impute", "-o", "i", "--report", "page.html", *short)
@@ -769,10 +770,21 @@ def test_gaps_from_end_to_end(run, tmp_path):
     assert run("impute", "i", "t.csv", "-o", "s.csv", "--samples", 2)[0] == 0
     assert not Path("s.csv").exists()
     assert not pd.read_csv("s-1.csv").equals(pd.read_csv("s-2.csv"))
+
+    def ended(self, table, count):
+        yield table
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(layerwise.AutoencoderImputer, "samples", ended)
+        assert run("impute", "i", "t.csv", "-o", "z.csv", "--samples", 2)[0] == 1
+    assert not list(tmp_path.glob("*z-*"))
     code, out, _ = run("evaluate", "i", "t.csv")
     assert code == 0
     assert "imputer" in out
-    assert run("info", "i")[0] == run("fit", "t.csv", "--task", "impute", "--dry-run")[0] == 0
+    told = json.loads(run("info", "i", "--json")[1])
+    assert 0 < told["network"] < told["mean"]
+    assert run("fit", "t.csv", "--task", "impute", "--dry-run")[0] == 0
     code, _, error = run("score", "i", "t.csv", "-o", "x.csv")
     assert code == 2
     assert "is no detector. Fit one with --task detect" in error
@@ -1121,7 +1133,7 @@ def test_what_would_translate_is_told(run, pairs, network):
         ),
         (("translate", "model", "other.csv", "-o", "o.txt"), "there is no column 'English'"),
         (("translate", "model", "numbers.csv", "-o", "o.txt"), "column 'English' must hold sentences; it holds int64"),
-        (("translate", "model", "pairs.tsv", "-o", "o.docx"), "the name must end in"),
+        (("translate", "model", "pairs.tsv", "-o", "o.npy"), "o.npy: the name must end in .txt, .csv, .tsv, .parquet"),
         (("transform", "model", "pairs.tsv", "-o", "o.csv"), "has no codes"),
         (("denoise", "model", "pairs.tsv", "-o", "o.png"), "does not denoise"),
     ],

@@ -37,7 +37,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     with _disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         # The suffix is kept, because writers choose the format by it.
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix="".join(target.suffixes), dir=target.parent)
         os.close(handle)
         temporary = Path(name)
         try:

@@ -40,8 +40,8 @@ def fit(
     task: Annotated[
         str,
         typer.Option(
-            help="reconstruct, classify, regress, detect, impute; of pictures: denoise, colorize, segment; of "
-            "sentences: translate."
+            help="reconstruct, generate, classify, regress, detect, impute; of pictures: denoise, colorize, segment; "
+            "of sentences: translate."
         ),
     ] = "reconstruct",
     target: Annotated[str | None, typer.Option(help="The column to predict; empty cells are unlabelled rows.")] = None,

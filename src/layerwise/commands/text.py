@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from layerwise.data import Table, check_output, read, read_lines, write
+from layerwise.data import Table, read, read_lines, write
 from layerwise.data.table import listing
+from layerwise.data.write import OF_TABLES
 from layerwise.errors import InputError
 from layerwise.estimators import Translator, load
 from layerwise.files import atomic_file, check_file
@@ -22,13 +23,12 @@ def translate(
     """Write the translation of each line of a text, or of each row of a table.
 
     Raises:
-        InputError: for a model that does not translate, or rows without the column that it reads.
+        InputError: for a model that does not translate, rows without the column that it reads, or another ending.
     """
-    lines = output.suffix.lower() == LINES
-    if lines:
-        check_file(output)
-    else:
-        check_output(output)
+    lines, endings = output.suffix.lower() == LINES, (LINES, *OF_TABLES)
+    if output.suffix.lower() not in endings:
+        raise InputError(f"{output}: the name must end in {', '.join(endings)}.")
+    check_file(output)
     estimator = load(model, device=device)
     if not isinstance(estimator, Translator):
         raise InputError(f"{model}: holds a model that does not translate. Fit one with --task translate.")

@@ -1,5 +1,6 @@
 """The verbs that use a model on rows."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from layerwise.estimators import (
     StackedClassifier,
     StackedRegressor,
 )
+from layerwise.files import atomic_file
 from layerwise.options import DataOptions
 
 __all__ = ["impute", "predict", "reconstruct", "score", "transform"]
@@ -111,5 +113,7 @@ def impute(model: Path, source: DataOptions, *, output: Path, samples: int, devi
     table = matching(estimator, source)
     if not samples:
         write(estimator.complete(table), output)
-    for path, sample in zip(paths, estimator.samples(table, samples), strict=False):
-        write(sample, path)
+    with ExitStack() as together:
+        for path, sample in zip(paths, estimator.samples(table, samples), strict=False):
+            # All files or none; folders one by one.
+            write(sample, together.enter_context(atomic_file(path)) if path.suffix else path)

@@ -65,6 +65,7 @@ def info(model: Path) -> dict[str, Any]:
     keys = ["task", "rows", "held_out", "squared_error", "pca_squared_error", "ratio_to_pca", "verdict"]
     keys += ["psnr", "smoothed_psnr", "chrominance_error", "mean_chrominance_error", "mean_iou", "otsu_mean_iou"]
     keys += ["bleu", "greedy_bleu", "memory_bleu", "exact"]
+    keys += ["flagged", "threshold", "auroc", "average_precision", "missing", "mean", "linear", "network", "evidence"]
     keys += ["error", "majority_error", "linear_error", "r2", "linear_r2", "rmse"]
     return {
         "model": str(model),

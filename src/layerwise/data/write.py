@@ -15,9 +15,11 @@ from layerwise.data.table import Table
 from layerwise.errors import InputError
 from layerwise.files import atomic_file, atomic_folder, check_file, check_folder
 
-__all__ = ["WRITABLE", "check_output", "write"]
+__all__ = ["OF_TABLES", "WRITABLE", "check_output", "write"]
 
-WRITABLE = (".csv", ".tsv", ".parquet", ".feather", ".arrow", ".ipc", ".npy", ".npz", ".idx", ".idx.gz")
+# Of these the first hold texts too.
+OF_TABLES = (".csv", ".tsv", ".parquet", ".feather", ".arrow", ".ipc")
+WRITABLE = (*OF_TABLES, ".npy", ".npz", ".idx", ".idx.gz")
 
 
 def write(table: Table, path: str | os.PathLike[str]) -> None:

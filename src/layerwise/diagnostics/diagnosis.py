@@ -76,8 +76,8 @@ def diagnose(problem: Problem, *, history: Sequence[Mapping[str, Any]] = (), see
     >>> from layerwise.data import Batch
     >>> from layerwise.models import Dense
     >>> from layerwise.training import Objective
-    >>> problem = Problem(Dense(3, code=2), Objective(), Batch(torch.eye(3), None))
-    >>> named_fault(diagnose(problem)) is None
+    >>> x = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
+    >>> named_fault(diagnose(Problem(Dense(3, (8,), code=2), Objective(), Batch(x, None)))) is None
     True
     """
     return [
