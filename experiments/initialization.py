@@ -271,12 +271,15 @@ def of_linear_nets(rows: Sequence[Row]) -> str:
             strict=True,
         )
     ]
+    took = (
+        f"{told(ratios)} times the epochs" if all(map(math.isfinite, ratios)) else "for some seeds no end of the epochs"
+    )
     held = "held" if max(ratios) <= FLAT else "did not hold for every seed" if min(ratios) <= FLAT else "did not hold"
     return (
         "Saxe et al. 2013 say that a deep linear net of orthogonal matrices learns as fast as a shallow one. Epochs "
         f"until {100 * (1 - LEFT):g} % of what a linear map can learn are learned, at the best rate, in the middle of "
         f"the seeds, with {listed(depths)} layers: {'; '.join(said)}. From orthogonal matrices {deep} layers took "
-        f"{told(ratios)} times the epochs of {shallow}; that it is at most {FLAT:g} times {held}."
+        f"{took} of {shallow}; that it is at most {FLAT:g} times {held}."
     )
 
 

@@ -72,6 +72,14 @@ def layer_of(given: LayerChoice, usual: Layer) -> Layer:
     return replace(usual, initializer=initializer_from_name(given) if isinstance(given, str) else given)
 
 
+def _is_initializer(name: str) -> bool:
+    try:
+        initializer_from_name(name)
+    except InputError:
+        return False
+    return True
+
+
 def _widths(value: object) -> bool:
     return (
         value == "auto"
@@ -118,7 +126,7 @@ _RULES: dict[str, Rule] = {
         "'auto', a sequence of whole numbers from 1 on, or for pictures a function that makes the model",
     ),
     "layer": _or_none(
-        lambda value: isinstance(value, Layer | Initializer | str),
+        lambda value: isinstance(value, Layer | Initializer) or (isinstance(value, str) and _is_initializer(value)),
         "a Layer or an initializer of layerwise.models, or the name of one",
     ),
     "code_activation": (

@@ -365,7 +365,8 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         return scores if self.window is None else Windows(self.window).by_point(scores)
 
     def _scores(self, table: Table) -> NDArray[np.float64]:
-        return self._by_point(strangeness(self.model_, self._windows(table)))
+        windows = self._windows(table)
+        return self._by_point(strangeness(self.model_, windows))
 
     def _windows(self, table: Table) -> Rows:
         """The rows of a table as the autoencoders see them."""

@@ -186,7 +186,8 @@ def _inverse(factor: Tensor, damping: float) -> Tensor:
     while True:
         triangle, failed = torch.linalg.cholesky_ex(factor + damping * diagonal)
         if not failed:
-            return torch.cholesky_inverse(triangle)
+            # Of one layout in memory, also after a checkpoint: products round differently by it.
+            return torch.cholesky_inverse(triangle).contiguous()
         if not factor.isfinite().all():
             raise NonFinite("a factor of the Fisher matrix")
         damping *= 10
@@ -196,4 +197,4 @@ def _eigen(factor: Tensor) -> tuple[Tensor, Tensor]:
     if not factor.isfinite().all():
         raise NonFinite("a factor of the Fisher matrix")
     values, vectors = torch.linalg.eigh(factor)
-    return values.clamp(min=0), vectors
+    return values.clamp(min=0), vectors.contiguous()
