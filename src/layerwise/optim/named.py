@@ -9,6 +9,7 @@ from layerwise.errors import InputError
 from layerwise.optim.base import Optimizer
 from layerwise.optim.damping import AdaptiveDamping
 from layerwise.optim.first_order import FirstOrder
+from layerwise.optim.kfac import EKFAC, KFAC
 from layerwise.optim.nonlinear import ConjugateGradient
 from layerwise.optim.quasi_newton import LBFGS
 from layerwise.optim.search import Backtracking
@@ -20,7 +21,9 @@ OWN: Mapping[str, Optimizer] = {
     type(choice).__name__: choice
     for choice in (
         ConjugateGradient(),
+        EKFAC(),
         HessianFree(),
+        KFAC(),
         LBFGS(),
         LevenbergMarquardt(),
         # Without a damping that follows its success it is drawn to saddles.
