@@ -19,7 +19,7 @@ from layerwise.corruptions import Corruption
 from layerwise.data import Batch
 from layerwise.errors import InputError
 from layerwise.models.base import Autoencoder, Pass, Stochastic
-from layerwise.optim.products import Linearized, Product, hessian, pulled_back
+from layerwise.optim.products import Linearized, Product, filled, hessian, pulled_back
 from layerwise.randomness import generator, key
 from layerwise.runtime import Runtime
 
@@ -152,7 +152,7 @@ class Problem:
         """The terms and the gradient of their sum, one tensor for each parameter; in float32 where `exact`."""
         terms = self._evaluate(None, exact=exact)[1]
         gradients = torch.autograd.grad(_total(terms), self.parameters, allow_unused=True)
-        return {name: term.detach() for name, term in terms.items()}, self._averaged(self._filled(gradients))
+        return {name: term.detach() for name, term in terms.items()}, self._averaged(filled(gradients, self.parameters))
 
     def at(self, vector: Float[Tensor, " parameters"]) -> tuple[Float[Tensor, ""], Float[Tensor, " parameters"]]:
         """The loss and its gradient at other parameters, in float32 and without a graph: for line searches."""
@@ -160,7 +160,7 @@ class Problem:
             leaves = [piece.detach().requires_grad_() for piece in self.split(vector)]
             loss = _total(self._evaluate(leaves, exact=True)[1])
             found = pulled_back([loss], leaves, [torch.ones_like(loss)])
-        return loss.detach(), self.flat(self._averaged(self._filled(found)))
+        return loss.detach(), self.flat(self._averaged(filled(found, self.parameters)))
 
     def measured(self) -> tuple[Terms, float, Float[Tensor, " parameters"]]:
         """The terms, their sum, and its flat gradient, in float32: what a step begins with.
@@ -325,9 +325,6 @@ class Problem:
             swapped.update(zip(names, parameters, strict=True))
             return functional_call(evaluation, swapped, arguments)
 
-    def _filled(self, found: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
-        return tuple(torch.zeros_like(p) if g is None else g for p, g in zip(self.parameters, found, strict=True))
-
     @contextmanager
     def _leaves(self) -> Iterator[list[Tensor]]:
         with torch.enable_grad():
@@ -413,5 +410,4 @@ def _replaced(run: Pass, cut: Mapping[int, Tensor]) -> Pass:
 def _gradients(scalar: Tensor, leaves: Sequence[Tensor], *, create_graph: bool = False) -> Tensor:
     """The gradients of a scalar as one vector; zeros where it does not depend on a leaf."""
     found = pulled_back([scalar], leaves, [torch.ones_like(scalar)], create_graph=create_graph)
-    filled = [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
-    return torch.cat([g.reshape(-1) for g in filled])
+    return torch.cat([g.reshape(-1) for g in filled(found, leaves)])

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from layerwise.errors import InputError
 
-__all__ = ["Linearized", "Product", "hessian", "pulled_back"]
+__all__ = ["Linearized", "Product", "filled", "hessian", "pulled_back"]
 
 Product = Callable[[Sequence[Tensor]], tuple[Tensor, ...]]
 """A matrix times a vector, both as one tensor for each parameter."""
@@ -46,7 +46,7 @@ def hessian(loss: Tensor, leaves: Sequence[Tensor]) -> Product:
     (tensor(18.),)
     """
     slopes = pulled_back([loss], leaves, [torch.ones_like(loss)], create_graph=True)
-    return lambda vectors: _filled(pulled_back(slopes, leaves, vectors), leaves)
+    return lambda vectors: filled(pulled_back(slopes, leaves, vectors), leaves)
 
 
 @final
@@ -78,9 +78,9 @@ class Linearized:
         """The Gauss-Newton matrix times a vector."""
         through = [*self._pushed(vectors), *vectors]
         both = [*self.cut, *self.leaves]
-        curved = _filled(pulled_back([*self.slopes, *self.direct], both, through), both)
+        curved = filled(pulled_back([*self.slopes, *self.direct], both, through), both)
         bent, straight = curved[: len(self.cut)], curved[len(self.cut) :]
-        pulled = _filled(pulled_back(self.outputs, self.leaves, bent), self.leaves)
+        pulled = filled(pulled_back(self.outputs, self.leaves, bent), self.leaves)
         return tuple(a + b for a, b in zip(pulled, straight, strict=True))
 
     def fisher(self, vectors: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -113,12 +113,13 @@ class Linearized:
     def _weighted(self, weights: Tensor) -> tuple[Tensor, ...]:
         """The gradient with each row's part multiplied by its weight."""
         vectors = [s.detach() * weights[: len(s)].view(-1, *[1] * (s.dim() - 1)) for s in self.slopes]
-        return _filled(pulled_back(self.outputs, self.leaves, vectors), self.leaves)
+        return filled(pulled_back(self.outputs, self.leaves, vectors), self.leaves)
 
     def _pushed(self, vectors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The Jacobian of the outputs times a vector: the gradient of u^T J v with respect to u."""
-        return _filled(pulled_back(self._pulled, self._dummies, vectors), self._dummies) if self._dummies else ()
+        return filled(pulled_back(self._pulled, self._dummies, vectors), self._dummies) if self._dummies else ()
 
 
-def _filled(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def filled(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Gradients, with zeros for leaves on which nothing depends."""
     return tuple(torch.zeros_like(leaf) if g is None else g for g, leaf in zip(found, like, strict=True))
