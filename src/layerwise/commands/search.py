@@ -59,7 +59,12 @@ def _beside(ours: float, theirs: float, word: str) -> str:
 
     >>> _beside(1.0, 2.0, "PCA"), _beside(3.0, 2.0, "PCA")
     ('better than PCA by 50.0%', 'worse than PCA by 50.0%')
+    >>> _beside(1.0001, 1.0, "PCA")
+    'as good as PCA'
     """
-    if ours == theirs or not theirs:
-        return f"as good as {word}" if ours == theirs else f"worse than {word}, which is exact here"
+    # What is told to a tenth of a percent is no difference below half of that.
+    if abs(ours - theirs) < 0.0005 * theirs or ours == theirs:
+        return f"as good as {word}"
+    if not theirs:
+        return f"worse than {word}, which is exact here"
     return f"{'better' if ours < theirs else 'worse'} than {word} by {abs(ours / theirs - 1):.1%}"
