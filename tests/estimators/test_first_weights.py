@@ -55,7 +55,10 @@ def test_a_layer_an_initializer_or_a_name():
     assert layer_of("sparse:4", usual) == Layer(sigmoid, Sparse(4), dropout=0.1)
 
 
-REFUSED = [("xavier", "must be one of glorot"), (3, "layer must be None or a Layer")]
+REFUSED = [
+    ("xavier", "an initializer of layerwise.models, or one of glorot, .*sparse:15; got 'xavier'"),
+    (3, "layer must be None or a Layer"),
+]
 
 
 @pytest.mark.parametrize(("layer", "message"), REFUSED)

@@ -11,6 +11,7 @@ from layerwise.data.tokens import vocabulary_size
 from layerwise.errors import InputError
 from layerwise.models import Initializer, Layer, initializer_from_name
 from layerwise.models.activations import shown
+from layerwise.models.initializers import INITIALIZER_WORDS
 from layerwise.penalties import Penalty
 from layerwise.recipes import RECIPES, is_number, is_whole
 from layerwise.training import Phase
@@ -127,7 +128,7 @@ _RULES: dict[str, Rule] = {
     ),
     "layer": _or_none(
         lambda value: isinstance(value, Layer | Initializer) or (isinstance(value, str) and _is_initializer(value)),
-        "a Layer or an initializer of layerwise.models, or the name of one",
+        f"a Layer or an initializer of layerwise.models, or one of {INITIALIZER_WORDS}",
     ),
     "code_activation": (
         lambda value: value == "auto" or callable(value),

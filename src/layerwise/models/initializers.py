@@ -17,6 +17,7 @@ from layerwise.errors import InputError
 from layerwise.models.principal_components import PrincipalComponents
 
 __all__ = [
+    "INITIALIZER_WORDS",
     "DataDependent",
     "Gaussian",
     "Glorot",
@@ -329,6 +330,9 @@ _PLAIN: dict[str, Initializer] = {
     "pca": PrincipalDirections(),
 }
 
+# How `initializer_from_name` says what it knows.
+INITIALIZER_WORDS = ", ".join((*_PLAIN, "gaussian:0.01", "identity:0.01", "sparse:15"))
+
 
 def initializer_from_name(name: str) -> Initializer:
     """The initializer of a name, perhaps with a number after a colon: a standard deviation, or connections.
@@ -350,6 +354,4 @@ def initializer_from_name(name: str) -> Initializer:
             return spreads[kind](float(text)) if colon else spreads[kind]()
     except ValueError:
         pass
-    raise InputError(
-        f"the initializer must be one of {', '.join(_PLAIN)}, gaussian:0.01, identity:0.01, sparse:15; got {name!r}."
-    )
+    raise InputError(f"the initializer must be one of {INITIALIZER_WORDS}; got {name!r}.")
