@@ -167,23 +167,30 @@ class RestrictedBoltzmannMachine(Autoencoder):
         sample = self._held[1]
         if linear is None:
             # One product for rows and sample, and one on the way back.
-            both = torch.cat([x, sample.to(x.dtype)])
-            linear = self.up(both)
+            linear = self.up(_together(x, sample))
             if drawn:
                 self._move(linear[rows:])
-            energy = self._energy(both, linear)
-            linear, energies = linear[:rows], (energy[:rows], energy[rows:])
+            hidden = self._of_hidden(linear)
+            linear = linear[:rows]
+            energies = self._of_visible(x) + hidden[:rows], self._of_visible(sample) + hidden[rows:]
         else:
             energies = self._energy(x, linear), self.free_energy(sample)
         none = x.new_empty(0, x.shape[1])
         return Pass(x, self.hidden.mean(linear), none, (), none, energies)
 
     def _energy(self, x: Tensor, linear: Tensor) -> Tensor:
-        x, linear = _single(x), _single(linear)
-        # Half precision would round what must be a small difference of large numbers.
+        return self._of_visible(x) + self._of_hidden(linear)
+
+    # Half precision would round what must be a small difference of large numbers.
+
+    def _of_visible(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            rows = -(x @ self.visible_bias) - self.hidden.log_partition(linear).sum(1)
-        return rows + x.square().sum(1) / 2 if isinstance(self.visible, GaussianUnits) else rows
+            rows = -(_single(x) @ self.visible_bias)
+            return rows + _single(x).square().sum(1) / 2 if isinstance(self.visible, GaussianUnits) else rows
+
+    def _of_hidden(self, linear: Tensor) -> Tensor:
+        with torch.autocast(linear.device.type, enabled=False):
+            return -self.hidden.log_partition(_single(linear)).sum(1)
 
     @torch.no_grad()
     def _sample(self, linear: Tensor | None) -> Tensor:
@@ -200,6 +207,15 @@ class RestrictedBoltzmannMachine(Autoencoder):
         """Draw the particles anew from the linear values of the hidden units."""
         noise = generator(self.noise_key, 4, device=linear.device)
         self.get_buffer("particles").copy_(self.hidden.sample(_single(linear), noise))
+
+
+def _together(x: Tensor, sample: Tensor) -> Tensor:
+    """Rows and samples, in the type in which they are to be multiplied: copied once."""
+    device = x.device.type
+    kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    both = x.new_empty(len(x) + len(sample), x.shape[1], dtype=kind)
+    both[: len(x)], both[len(x) :] = x, sample
+    return both
 
 
 def _single(x: Tensor) -> Tensor:
