@@ -252,6 +252,11 @@ def test_what_of_a_picture_is_left_out_is_told(tmp_path: Path, caplog: pytest.Lo
 def test_large_and_missing_pictures_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(np.zeros((1500, 2000), np.uint8)).save(tmp_path / "large.png")
     with pytest.raises(InputError, match=r"at most 2,097,152 pixels; found 3,000,000 \(2,000 x 1,500\)"):
+        read(tmp_path)
+    # One by one, a network takes them in squares.
+    assert read_each(tmp_path).arrays[0].shape == (1500, 2000)
+    monkeypatch.setattr("layerwise.data.pictures.PICTURE_PIXELS", 2_000_000)
+    with pytest.raises(InputError, match=r"at most 2,000,000 pixels; found 3,000,000 \(2,000 x 1,500\)"):
         read_each(tmp_path)
     with pytest.raises(InputError, match=r"lerge.png: there is no such file; did you mean .*large.png"):
         read_each(tmp_path / "lerge.png")

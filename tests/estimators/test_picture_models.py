@@ -16,7 +16,8 @@ from layerwise.data.pictures import Pictures
 from layerwise.diagnostics import mean_intersection_over_union
 from layerwise.estimators import load
 from layerwise.estimators.colorizer import chrominances, coloured
-from layerwise.estimators.pictures import grey, pictures_of
+from layerwise.estimators.pictures import grey, pictures_of, tiled
+from layerwise.models import SegNet, UNet
 from layerwise.recipes import restoration
 
 SHORT = partial(restoration, epochs=1, batch_size=8)
@@ -288,3 +289,27 @@ def test_bad_input_is_refused_in_one_line(run, words):
     with pytest.raises(InputError, match=words) as caught:
         run()
     assert "\n" not in str(caught.value)
+
+
+MAPS = {
+    "one stage": lambda: UNet(2, (3,)),
+    "skips": lambda: UNet(2, (3, 4, 5), blocks=2),
+    "pooled": lambda: SegNet(2, (3, 4), outputs=3),
+    "pooled thrice": lambda: SegNet(2, (3, 4, 4), outputs=3, convolutions=3),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+@torch.no_grad()
+def test_large_pictures_are_the_same_in_squares(name):
+    model, draw = MAPS[name]().eval(), torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        parameter.copy_(0.3 * torch.randn(parameter.shape, generator=draw) + 0.05)
+    x = torch.rand(2, 2, 150, 203, generator=draw)
+    whole = model(x).reconstruction
+    torch.testing.assert_close(tiled(model, x, device=torch.device("cpu"), side=16), whole, rtol=1e-4, atol=1e-5)
+    # No more is looked at than what matters: of two pictures that differ in one pixel, all but its surroundings agree.
+    other = x.clone()
+    other[:, :, 75, 100] += 10
+    differs = (model(other).reconstruction != whole).any(0).any(0).nonzero() - torch.tensor([75, 100])
+    assert 0 < differs.abs().max() <= model.reach

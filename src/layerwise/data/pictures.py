@@ -39,7 +39,7 @@ OTHER_PICTURES = {".avif", ".bmp", ".gif", ".heic", ".pgm", ".ppm", ".tif", ".ti
 # Pillow knows seventy formats, and looks at the content, not at the name.
 FORMATS = ("PNG", "JPEG")
 # A progressive JPEG has some ten scans, each of which takes as long as a whole picture.
-FILE_BYTES, SCANS = 2**26, 200
+FILE_BYTES, SCANS, PICTURE_PIXELS = 2**26, 200, 2**26
 JPEG, SCAN = b"\xff\xd8", b"\xff\xda"
 GREY = {"1", "L", "LA", "La"}
 DEEP = {"I", "I;16", "I;16B", "I;16L"}
@@ -76,7 +76,7 @@ def read_pictures(folder: Path) -> Table:
         ResourceError: beyond the memory that is free.
     """
     image, files = pillow(), _files(folder)
-    heads = [_head(image, file) for file in files]
+    heads = [_head(image, file, most=ARRAY_COLUMNS) for file in files]
     _tell_transparent(str(folder), files, heads)
     sizes = Counter(head.size for head in heads)
     if len(sizes) > 1:
@@ -111,8 +111,8 @@ def read_each(path: Path, *, masks: bool = False) -> Pictures:
             equal channels as one.
 
     Raises:
-        InputError: when it is not there; for a folder without pictures, a damaged picture, one of more than 2 million
-            pixels, or without Pillow; for masks that are in colour, or JPEGs, which change numbers.
+        InputError: when it is not there; for a folder without pictures, a damaged picture, one of more than 67
+            million pixels, or without Pillow; for masks that are in colour, or JPEGs, which change numbers.
         ResourceError: without permission, or beyond the memory that is free.
     """
     image = pillow()
@@ -120,7 +120,7 @@ def read_each(path: Path, *, masks: bool = False) -> Pictures:
         raise not_found(path)
     with readable(path):
         files = _files(path) if path.is_dir() else [path]
-        heads = [_head(image, file) for file in files]
+        heads = [_head(image, file, most=PICTURE_PIXELS) for file in files]
         # Each number takes four bytes where a network reads it.
         check_memory(sum(4 * head.cells for head in heads), str(path))
         if not masks:
@@ -208,13 +208,13 @@ class _Head(NamedTuple):
         return self.size[0] * self.size[1] * (1 if self.mode in GREY | DEEP else 3)
 
 
-def _head(image: Any, file: Path) -> _Head:
+def _head(image: Any, file: Path, *, most: int) -> _Head:
     if (size := file.stat().st_size) > FILE_BYTES:
         raise InputError(f"{file}: a picture may have at most {FILE_BYTES:,} bytes; found {size:,}. Save it smaller.")
     with _opened(image, file) as picture:
-        if (pixels := picture.width * picture.height) > ARRAY_COLUMNS:
+        if (pixels := picture.width * picture.height) > most:
             raise InputError(
-                f"{file}: a picture may have at most {ARRAY_COLUMNS:,} pixels; found {pixels:,} "
+                f"{file}: a picture may have at most {most:,} pixels; found {pixels:,} "
                 f"({picture.width:,} x {picture.height:,}). Make it smaller, or cut it."
             )
         return _Head(picture.size, picture.mode, picture.format, picture.has_transparency_data)

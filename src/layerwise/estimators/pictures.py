@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -28,7 +29,7 @@ from layerwise.runtime import Runtime
 from layerwise.storage import SavedModel, environment, load_model
 from layerwise.training import Checkpoint, History, Objective, Phase, Recipe, describe, fit
 
-__all__ = ["Floats", "PictureEstimator", "Sample", "grey", "like_given", "names_of", "pictures_of"]
+__all__ = ["Floats", "PictureEstimator", "Sample", "grey", "like_given", "names_of", "pictures_of", "tiled"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ SMALL = 64
 HELD_OUT = 0.1
 LEAST_PICTURES = 10
 BATCH_PIXELS = 1 << 20
+# Larger pictures are computed in squares; a multiple of the network's stride.
+TILE = 1 << 10
 EXAMPLES, EXAMPLE_SIDE = 6, 160
 # ITU-R BT.601.
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
@@ -229,10 +232,36 @@ class PictureEstimator(SavedEstimator, ABC):
             stop = place + 1
             while stop < len(pictures) and stop - place < most and pictures[stop].shape == shape:
                 stop += 1
-            x = torch.from_numpy(np.stack(pictures[place:stop])).permute(0, 3, 1, 2).to(device)
-            found = self.model_(x).reconstruction.permute(0, 2, 3, 1).cpu().numpy()
+            x = torch.from_numpy(np.stack(pictures[place:stop])).permute(0, 3, 1, 2)
+            found = tiled(self.model_, x, device=device, side=TILE).permute(0, 2, 3, 1).numpy()
             yield from cast("list[Floats]", [*found])
             place = stop
+
+
+def tiled(
+    model: SegNet | UNet, x: Float[Tensor, "batch channels height width"], *, device: torch.device, side: int
+) -> Float[Tensor, "batch outputs height width"]:
+    """What a network makes of pictures, computed square by square with as much around each as it depends on.
+
+    Arguments:
+        model: in evaluation mode.
+        x: the pictures.
+        device: where the network is.
+        side: of the squares; a multiple of the network's stride.
+
+    >>> model, x = UNet(1, (4, 8)), torch.rand(1, 1, 20, 30)
+    >>> torch.equal(tiled(model, x, device=torch.device("cpu"), side=8), x)
+    True
+    """
+    margin = -(-model.reach // model.stride) * model.stride
+    found = torch.empty(len(x), model.outputs, *x.shape[2:])
+    for top in range(0, x.shape[2], side):
+        for left in range(0, x.shape[3], side):
+            above, before = max(0, top - margin), max(0, left - margin)
+            piece = x[:, :, above : top + side + margin, before : left + side + margin].to(device)
+            inner = model(piece).reconstruction[:, :, top - above :, left - before :]
+            found[:, :, top : top + side, left : left + side] = inner[:, :, :side, :side]
+    return found
 
 
 def names_of(X: Any) -> Sequence[str]:

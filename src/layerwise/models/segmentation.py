@@ -58,6 +58,11 @@ class PictureMap(Autoencoder, ABC):
         """By what the sides must be divisible."""
 
     @property
+    @abstractmethod
+    def reach(self) -> int:
+        """A pixel of the output depends on no pixel of the input that is farther away, up or down, left or right."""
+
+    @property
     def code(self) -> int:
         """The channels of the last stage."""
         return self.widths[-1]
@@ -130,6 +135,11 @@ class SegNet(PictureMap):
     def stride(self) -> int:
         """2 for each stage."""
         return 1 << len(self.widths)
+
+    @property
+    def reach(self) -> int:
+        """Of each stage a pixel for each convolution and two for the pooling, in pixels of its size."""
+        return (2 * self.convolutions + 2) * (self.stride - 1) + 1
 
     def down(self, x: Float[Tensor, "batch channels height width"]) -> tuple[list[Tensor], list[Tensor]]:
         """The pooled outputs of the stages, and the places of the maxima."""
@@ -234,6 +244,11 @@ class UNet(PictureMap):
     def stride(self) -> int:
         """2 for each stage but the first."""
         return 1 << (len(self.widths) - 1)
+
+    @property
+    def reach(self) -> int:
+        """Of each stage a pixel for each convolution and four for the steps beside it, in pixels of its size."""
+        return (4 * self.blocks + 4) * (2 * self.stride - 1) + 2
 
     def down(self, x: Float[Tensor, "batch channels height width"]) -> tuple[list[Tensor], list[Tensor]]:
         """The outputs of the stages, all but the last of which are kept."""
