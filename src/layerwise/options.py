@@ -161,7 +161,7 @@ class FitOptions:
         )
 
     def _check(self) -> None:
-        scalings = ("auto", "standard", "minmax", "none")
+        scalings = ("auto", "standard", "common", "minmax", "none")
         if self.scaling not in scalings:
             raise InputError(f"--scaling must be one of {', '.join(scalings)}; got {self.scaling!r}.")
         if self.task not in TASKS:

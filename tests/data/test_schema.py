@@ -567,3 +567,48 @@ def test_another_value_of_a_constant_column_is_told(fitted, later, told, caplog)
     assert ("seen by no network" in caplog.text) == bool(told)
     assert rows.n_features == 1
     assert Schema.from_json(schema.to_json()) == schema
+
+
+def waves(rows: int = 60, columns: int = 30) -> np.ndarray:
+    """Curves of random phases and sizes, in samples: neighbours go together."""
+    draw = np.random.default_rng(0)
+    turns = np.linspace(0, 4, columns) + draw.uniform(0, 6, (rows, 1))
+    return np.sin(turns) * draw.uniform(1, 2, (rows, 1)) + 0.05 * draw.normal(size=(rows, columns))
+
+
+def test_samples_of_a_signal_share_a_scale() -> None:
+    x = waves() * np.linspace(1, 2, 30)
+    schema = Schema.fit(Table.from_array(x))
+    assert schema.one_scale
+    encoded = schema.encode(Table.from_array(x)).batch(slice(None)).x.numpy()
+    np.testing.assert_allclose(encoded.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(encoded.var(0).mean(), 1, rtol=1e-5)
+    # Their sizes beside each other stay.
+    np.testing.assert_allclose(encoded.std(0) / encoded.std(0)[0], x.std(0) / x.std(0)[0], rtol=1e-4)
+    np.testing.assert_allclose(schema.decode(encoded).to_array(), x, atol=1e-4)
+    # With gaps too.
+    holes = np.where(np.random.default_rng(1).random(x.shape) < 0.2, np.nan, x)
+    assert Schema.fit(Table.from_array(holes)).one_scale
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        waves()[:, ::3],
+        waves()[:, np.random.default_rng(3).permutation(30)],
+        waves() * 3.0 ** np.arange(30),
+        np.random.default_rng(0).normal(size=(60, 30)),
+        np.c_[waves(), np.random.default_rng(0).integers(0, 2, 60)],
+    ],
+    ids=["few columns", "out of order", "other units", "noise", "a column of two values"],
+)
+def test_other_columns_keep_their_own_scales(x: np.ndarray) -> None:
+    assert not Schema.fit(Table.from_array(x)).one_scale
+
+
+def test_a_common_scale_can_be_chosen() -> None:
+    x = np.random.default_rng(0).normal(size=(60, 4)) * [1, 2, 3, 4]
+    schema = Schema.fit(Table.from_array(np.c_[x, np.ones(60)]), scaling="common")
+    assert schema.one_scale
+    numbers = [column for column in schema.columns if isinstance(column, Numeric)]
+    np.testing.assert_allclose([column.scale for column in numbers], np.sqrt((x.std(0) ** 2).mean()))

@@ -360,7 +360,7 @@ def test_the_recipe_is_short():
     assert [phase["name"] for phase in detector.recipe_] == ["train"]
     schema, model, recipe = AutoencoderDetector(3, random_state=0).plan(related(600))
     assert (schema.n_features, model.widths) == (6, (6, 128, 64, 3))
-    assert recipe[0].epochs * -(-360 // recipe[0].batch_size) >= 200
+    assert recipe[0].epochs * -(-420 // recipe[0].batch_size) >= 200
     assert isinstance(detector.model_, Detector)
 
 

@@ -28,7 +28,7 @@ def fit(
             "transformer.",
         ),
     ] = "auto",
-    scaling: Annotated[str, typer.Option(help='"auto", "standard", "minmax" or "none".')] = "auto",
+    scaling: Annotated[str, typer.Option(help='"auto", "standard", "common", "minmax" or "none".')] = "auto",
     fidelity: Annotated[str, typer.Option(help='"auto", "squared_error", "mixed" or "cross_entropy".')] = "auto",
     initializer: Annotated[
         str | None,

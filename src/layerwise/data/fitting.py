@@ -212,6 +212,6 @@ def check_scaling(scaling: Any) -> None:
     Raises:
         InputError: names the known ones.
     """
-    known = ("auto", "standard", "minmax", "none")
+    known = ("auto", "standard", "common", "minmax", "none")
     if scaling not in known:
         raise InputError(f"scaling must be one of {', '.join(map(repr, known))}; got {scaling!r}.")

@@ -12,6 +12,7 @@ from layerwise.data.encoding import Cells, encoded, encoded_pixels, refuse_unbou
 from layerwise.data.fitting import Scaling, check_scaling, fit_column, fit_pixels, is_picture
 from layerwise.data.repairs import Repair, Repairs, repairs_of
 from layerwise.data.rows import Rows
+from layerwise.data.signals import in_common, is_signal
 from layerwise.data.table import Raw, Table, listing
 from layerwise.errors import Findings, InputError, ModelFileError
 
@@ -57,7 +58,7 @@ class Schema:
     def fit(
         table: Table,
         *,
-        scaling: Scaling | Literal["auto"] = "auto",
+        scaling: Scaling | Literal["auto", "common"] = "auto",
         categories: Sequence[str] | Literal["auto"] = "auto",
     ) -> "Schema":
         """Find each column's kind and scale.
@@ -67,8 +68,10 @@ class Schema:
 
         Arguments:
             table: the training rows.
-            scaling: "standard" (mean 0, variance 1), "minmax" ([0, 1]), "none"; "auto" is "minmax" for
-                pictures and "standard" for tables. A wide uint8 array that reaches 128 counts as pictures.
+            scaling: "standard" (mean 0, variance 1), "common" (mean 0, one scale for all numbers), "minmax" ([0, 1]),
+                "none"; "auto" is "minmax" for pictures, "common" where the columns are like samples of one signal
+                (`signals.is_signal`), and "standard" for other tables. A wide uint8 array that reaches 128 counts as
+                pictures.
             categories: columns to be taken as categories though they hold numbers; "auto" takes text only.
 
         Raises:
@@ -80,7 +83,7 @@ class Schema:
             refuse_unbounded(table)
             return _with_means(Schema((fit_pixels(table, scaling=scaling),), table.named), table)
         chosen = set() if categories == "auto" else {table.index(name) for name in categories}
-        kind: Scaling = "standard" if scaling == "auto" else scaling
+        kind: Scaling = scaling if scaling in ("minmax", "none") else "standard"
         found: list[tuple[Column, Raw]] = []
         findings = Findings()
         for i in range(len(table.names)):
@@ -95,6 +98,8 @@ class Schema:
                 "Give rows that differ."
             )
         repairs_of(found, table.origin).tell()
+        if scaling == "common" or (scaling == "auto" and is_signal(found)):
+            columns = in_common(columns)
         schema = Schema(columns, table.named)
         return schema if kind == "standard" else _with_means(schema, table)
 
@@ -107,6 +112,12 @@ class Schema:
     def text(self) -> Text | None:
         """The one column of sentences; None for tables and pictures."""
         return self.columns[0] if isinstance(self.columns[0], Text) else None
+
+    @property
+    def one_scale(self) -> bool:
+        """Whether the columns are numbers of one unit, two at least: those of a signal."""
+        scales = [column.scale for column in self.columns if isinstance(column, Numeric)]
+        return len(scales) > 1 and len(scales) == len(self.layout) and len(set(scales)) == 1
 
     @property
     def names(self) -> tuple[str, ...]:

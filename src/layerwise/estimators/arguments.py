@@ -135,7 +135,7 @@ _RULES: dict[str, Rule] = {
         "'auto' or an activation of layerwise.models",
     ),
     "linear_path": _one_of("auto", True, False),
-    "scaling": _one_of("auto", "standard", "minmax", "none"),
+    "scaling": _one_of("auto", "standard", "common", "minmax", "none"),
     "fidelity": _or_none(callable, "a fidelity of layerwise.penalties, or a function of a schema that makes one"),
     "corruption": _or_none(
         lambda value: value == "auto" if isinstance(value, str) else isinstance(value, Corruption),

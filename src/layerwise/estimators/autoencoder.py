@@ -54,7 +54,7 @@ JUDGED_ROWS, CHUNK = 1000, 2048
 class AutoencoderTransformer(RowsTransformer, ABC):
     """An estimator whose model is an autoencoder of rows: trained, compared with PCA, and usable both ways."""
 
-    scaling: Literal["auto", "standard", "minmax", "none"]
+    scaling: Literal["auto", "standard", "common", "minmax", "none"]
     validation_fraction: float
     test_fraction: float
     warm_start: bool

@@ -38,7 +38,7 @@ COMPONENTS = 128
 COVARIANCE_ROWS = 20_000
 CONCENTRATIONS = 5
 REWEIGHTED = 0.975
-APART, LOOSER = 4.5, 4 / 3
+APART, LOOSER = 4.5, 1.15
 REFERENCES, NEIGHBOURS = 1000, 30
 FLOOR = 0.05  # Of a column's usual error, in scaled units: what is below is exact.
 LEAST_SPREAD = 0.1
@@ -213,14 +213,32 @@ def make_detector(
             history=run.history,
             checkpoint=run.part(f"member-{number + 1}"),
         )
-        judges.append(_judge(model, columns, rows=rows, part=part, references=references, seed=run.seed + number))
+        judges.append(
+            _judge(
+                *(model, columns),
+                rows=rows,
+                part=part,
+                references=references,
+                together=schema.one_scale,
+                seed=run.seed + number,
+            )
+        )
     if len(parts[0].judged) == len(rows):
         return Detector(judges), strangeness(Detector(judges), rows)
     alone = [strangeness(Detector([judge]), rows.take(part.judged)) for judge, part in zip(judges, parts, strict=True)]
     return Detector(judges), np.concatenate(alone)
 
 
-def _judge(model: Dense, columns: Sequence[int], *, rows: Rows, part: Division, references: int, seed: int) -> Judge:
+def _judge(
+    model: Dense,
+    columns: Sequence[int],
+    *,
+    rows: Rows,
+    part: Division,
+    references: int,
+    together: bool,
+    seed: int,
+) -> Judge:
     """What is usual for a trained autoencoder."""
     device = next(model.parameters()).device
     kept = part.known[torch.randperm(len(part.known), generator=generator(seed, -3))[:references].sort().values]
@@ -229,7 +247,7 @@ def _judge(model: Dense, columns: Sequence[int], *, rows: Rows, part: Division, 
     codes = _codes(model, rows.take(part.core))
     location, precision = _gaussian(codes.double().numpy())
     values = {
-        "usual_errors": _usual_errors(judge, rows.take(part.measure)),
+        "usual_errors": _usual_errors(judge, rows.take(part.measure), together=together),
         "location": location,
         "precision": precision,
         "references": _codes(model, rows.take(kept)),
@@ -275,8 +293,8 @@ def _gaussian(codes: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _usual_errors(judge: Judge, rows: Rows) -> Tensor:
-    """The mean squared error of each column over its observed cells, not less than a floor."""
+def _usual_errors(judge: Judge, rows: Rows, *, together: bool) -> Tensor:
+    """The mean squared error of each column over its observed cells, not less than a floor; that of all, `together`."""
     device = judge.get_buffer("location").device
     total, count = (torch.zeros_like(judge.get_buffer("usual_errors")) for _ in range(2))
     for batch in _batches(rows, device):
@@ -284,7 +302,8 @@ def _usual_errors(judge: Judge, rows: Rows) -> Tensor:
         seen = torch.ones_like(squares) if batch.observed is None else batch.observed.float()
         total += judge.by_column(squares * seen).sum(0)
         count += judge.by_column(seen).sum(0) / judge.by_column(torch.ones_like(seen[:1]))[0]
-    return ((total / count.clamp(min=1)).sqrt() + FLOOR).square()
+    usual = ((total / count.clamp(min=1)).sqrt() + FLOOR).square()
+    return usual.mean().expand_as(usual) if together else usual
 
 
 @torch.no_grad()

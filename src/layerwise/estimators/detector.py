@@ -58,7 +58,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
 
     Arguments:
         n_components: size of the first member's code; None is a third of the columns (of the pixels of a picture), at
-            least 2. Each next member's is half as large again.
+            least 2. Each next member's is half as large again, but for the samples of a signal.
         hidden_layer_sizes: widths from the input to the code, mirrored in the decoder; "auto" is (128, 64).
         n_members: how many autoencoders, with their own seeds and widths.
         window: the rows are the points of a series in their order, and so many of them make a window: what is judged is
@@ -70,7 +70,8 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
             `anomaly_probability` is at least 0.5, and the strangest hundredth in any case.
         layer: activation, initializer, normalization and dropout of the hidden layers; None is `Layer()`; as in
             `DeepAutoencoder` an initializer or its name alone.
-        scaling: "standard" (robust), "minmax" or "none"; "auto" is minmax for 8-bit pictures, else standard.
+        scaling: "standard" (robust), "common" (one scale for all columns), "minmax" or "none"; "auto" is minmax for
+            8-bit pictures, common for the samples of a signal, else standard.
         recipe: as in `DeepAutoencoder`; None is `recipes.detection`.
         device: "auto", "cpu", "cuda:1", "mps".
         precision: "auto", "float32" or "bf16".
@@ -105,10 +106,10 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         hidden_layer_sizes: Sequence[int] | Literal["auto"] = "auto",
         n_members: int = 3,
         window: int | None = None,
-        trim: float = 0.4,
+        trim: float = 0.3,
         contamination: float | Literal["auto"] = "auto",
         layer: LayerChoice = None,
-        scaling: Literal["auto", "standard", "minmax", "none"] = "auto",
+        scaling: Literal["auto", "standard", "common", "minmax", "none"] = "auto",
         recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
         device: str = "auto",
         precision: Precision = "auto",
@@ -391,7 +392,9 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
 
     def _codes(self, schema: Schema) -> list[int]:
         first = self._plan(self.n_components).code_size(schema)
-        return [min(schema.n_features, max(1, round(first * STRIDE**number))) for number in range(self.n_members)]
+        # Of the samples of a signal a larger code learns the noise: they repeat each other.
+        stride = 1.0 if schema.one_scale else STRIDE
+        return [min(schema.n_features, max(1, round(first * stride**number))) for number in range(self.n_members)]
 
     def _fresh(self, schema: Schema, seed: int, code: int, rows: Rows) -> Dense:
         model = self._plan(code).dense(schema, rows=len(rows), seed=seed)

@@ -51,7 +51,8 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         hidden_layer_sizes: of the network.
         layer: activation, initializer, normalization and dropout; None is `Layer()`, with a dropout of 0.2 for fewer
             than 1000 rows; as in `DeepAutoencoder` an initializer or its name alone.
-        scaling: "standard" (robust), "minmax" or "none"; "auto" is minmax for 8-bit pictures, else standard.
+        scaling: "standard" (robust), "common" (one scale for all columns), "minmax" or "none"; "auto" is minmax for
+            8-bit pictures, common for the samples of a signal, else standard.
         recipe: a function that makes phases of a `Setting`, a recipe's name, or phases; None is `recipes.imputation`.
         device: "auto", "cpu", "cuda:1", "mps": where the network is trained.
         precision: "auto", "float32" or "bf16".
@@ -82,7 +83,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         *,
         hidden_layer_sizes: Sequence[int] = (256, 256),
         layer: LayerChoice = None,
-        scaling: Literal["auto", "standard", "minmax", "none"] = "auto",
+        scaling: Literal["auto", "standard", "common", "minmax", "none"] = "auto",
         recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
         device: str = "auto",
         precision: Precision = "auto",

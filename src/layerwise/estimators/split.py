@@ -73,7 +73,7 @@ def divide(
     return split_rows(len(table), 0.0 if count else validation_fraction, test_fraction=test, seed=seed), count
 
 
-def schema_of(table: Table, split: Split, *, scaling: Scaling | Literal["auto"]) -> Schema:
+def schema_of(table: Table, split: Split, *, scaling: Scaling | Literal["auto", "common"]) -> Schema:
     """Kinds, scales and levels of the columns, from the training rows alone.
 
     Raises:

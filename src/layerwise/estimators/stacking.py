@@ -70,7 +70,7 @@ class StackedEstimator(RowsTransformer, ABC):
         dropout: float = 0.3,
         input_dropout: float = 0.0,
         head: BaseEstimator | None = None,
-        scaling: Literal["auto", "standard", "minmax", "none"] = "auto",
+        scaling: Literal["auto", "standard", "common", "minmax", "none"] = "auto",
         fidelity: Fidelity | Callable[[Schema], Fidelity] | None = None,
         recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
         max_epochs: int | None = None,

@@ -46,7 +46,8 @@ class DeepAutoencoder(AutoencoderTransformer):
         code_activation: of the code; "auto" is the recipe's, else linear.
         linear_path: whether PCA runs beside the layers; "auto" is yes, but for tied weights, a code that is not linear
             and the classical recipes and those by layers, which cannot have it.
-        scaling: "standard" (robust), "minmax" or "none"; "auto" is minmax for 8-bit pictures, else standard.
+        scaling: "standard" (robust), "common" (one scale for all columns), "minmax" or "none"; "auto" is minmax for
+            8-bit pictures, common for the samples of a signal, else standard.
         fidelity: what a good reconstruction is, for instance `cross_entropy` or `MixedFidelity.of`; None is the squared
             error, clipped where columns have a floor or a ceiling; for the classical recipes the cross-entropy where
             all features are in [0, 1].
@@ -95,7 +96,7 @@ class DeepAutoencoder(AutoencoderTransformer):
         layer: LayerChoice = None,
         code_activation: Activation | Literal["auto"] = "auto",
         linear_path: bool | Literal["auto"] = "auto",
-        scaling: Literal["auto", "standard", "minmax", "none"] = "auto",
+        scaling: Literal["auto", "standard", "common", "minmax", "none"] = "auto",
         fidelity: Fidelity | Callable[[Schema], Fidelity] | None = None,
         corruption: Corruption | Literal["auto"] | None = "auto",
         penalties: Mapping[str, tuple[float | Schedule, Penalty]] | None = None,

@@ -119,7 +119,7 @@ class VariationalAutoencoder(AutoencoderTransformer):
         beta: float = 1.0,
         free_nats: float = 0.0,
         noise_variance: float | None = None,
-        scaling: Literal["auto", "standard", "minmax", "none"] = "auto",
+        scaling: Literal["auto", "standard", "common", "minmax", "none"] = "auto",
         recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
         max_epochs: int | None = None,
         batch_size: int | None = None,
