@@ -298,3 +298,17 @@ def test_columns_of_whole_numbers_are_filled_with_whole_ones_as_fit_saw_them():
 def test_an_imputer_refuses_a_network_of_other_widths():
     with pytest.raises(InputError, match="twice as many inputs as outputs; got 5 and 3"):
         Imputer(2, Predictor(5, (4,), outputs=3))
+
+
+def test_nothing_is_filled_beyond_what_has_been_seen():
+    draw = np.random.default_rng(0)
+    # Nearly all cells agree: their robust scale is tiny, and others are far away in its units.
+    x = draw.normal(size=(400, 5)) @ draw.normal(size=(5, 5))
+    x[:, 0] = np.where(x[:, 1] > 2, np.exp(x[:, 1]), 0.001 * x[:, 2])
+    holes = np.where(draw.random(x.shape) < 0.2, np.nan, x)
+    imputer = AutoencoderImputer(random_state=0).fit(holes)
+    # What is far away comes back with a few digits.
+    low, high = np.nanmin(holes, 0), np.nanmax(holes, 0)
+    low, high = low - 1e-3 * (1 + np.abs(low)), high + 1e-3 * (1 + np.abs(high))
+    for found in (imputer.transform(holes), *imputer.sample(holes, 5)):
+        assert ((np.asarray(found) >= low) & (np.asarray(found) <= high)).all()

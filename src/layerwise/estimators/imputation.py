@@ -21,11 +21,11 @@ CHUNK = 512
 NARROW = 128
 FACTORS = 64
 EM_ROWS, EM_DRAWS = 10_000, 2_000
-ROUNDS, TOLERANCE = 40, 1e-3
+ROUNDS, TOLERANCE, RESIDUAL = 40, 1e-2, 1e-2
 NOISE = 1e-3
 COPIES, MASKED_ROWS = 20, 100_000
 LEAST_SHARE, MOST_SHARE = 0.05, 0.6
-LEAST_ROWS, LEAST_CELLS, FOUND_ROWS = 50, 30, 20_000
+LEAST_ROWS, LEAST_CELLS, FOUND_ROWS = 50, 30, 5_000
 WIDE_ROUNDS = 5
 COVERAGE, POINT = 0.9, 1.6449  # Of a standard normal, 90 % lie within so many deviations.
 
@@ -112,9 +112,10 @@ def found_cells(imputer: Imputer, rows: Masked) -> Found:
     for index in torch.arange(len(rows))[:FOUND_ROWS].split(CHUNK):
         batch, seen = rows.batch(index), rows.seen(index)
         assert batch.y is not None
-        away = batch.y - imputer.net(batch.x).reconstruction
+        filled = rows.filled[index]
+        away = batch.y + filled - imputer.expected(filled, seen)
         ratios.append(away.abs() / imputer.linear.deviation(rows.x[index % len(rows.x)], seen).clamp(min=1e-6))
-        left["mean"].append(batch.y + rows.filled[index] - imputer.linear.mean)
+        left["mean"].append(batch.y + filled - imputer.linear.mean)
         left["linear"].append(batch.y)
         left["network"].append(away)
     found = torch.cat(ratios)
@@ -205,7 +206,7 @@ def _expected(x: Tensor, observed: Tensor, now: _Moments, *, normal: Tensor) -> 
     drawn = (normal @ torch.linalg.cholesky(now.covariance).T).flatten(0, 1)
     both = torch.cat([x - now.mean, drawn])
     known = observed.repeat(1 + len(normal), 1)
-    rest = torch.where(known, 0.0, both - regressed(both, known, covariance=now.covariance))
+    rest = torch.where(known, 0.0, both - regressed(both, known, covariance=now.covariance, residual=RESIDUAL))
     away = torch.where(observed, both[: len(x)], both[: len(x)] - rest[: len(x)])
     return away, rest[len(x) :]
 
@@ -244,6 +245,8 @@ def make_imputer(
     features = x.shape[1]
     imputer = Imputer(linear.loadings.shape[1], make(2 * features, features))
     imputer.linear.load_state_dict(linear.state_dict())
+    imputer.low.copy_(torch.where(observed, x, torch.inf).amin(0))
+    imputer.high.copy_(torch.where(observed, x, -torch.inf).amax(0))
     copies = copies_of(len(x))
     hide = Hiding(widths, run.seed)
     training = Masked(x[trained], observed[trained], linear, hide=hide, copies=copies)

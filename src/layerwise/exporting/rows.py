@@ -75,7 +75,7 @@ class Completing(Graph):
         """The cells, and in missing ones what is to be expected."""
         x, observed = self.source(*cells)
         filled = self.linear(x.double(), observed)
-        found = self.sink(torch.where(observed, x, filled + self.model.added(filled, observed)))
+        found = self.sink(torch.where(observed, x, self.model.expected(filled, observed)))
         return tuple(
             torch.where(given.isnan(), new, given) if given.is_floating_point() else new
             for given, new in zip(cells, found, strict=True)

@@ -12,8 +12,7 @@ from layerwise.models.predictor import Predictor
 
 __all__ = ["Equations", "FactorModel", "Imputer", "Posterior", "regressed"]
 
-# The largest residual of a row's equations, as a share of their right-hand side.
-RESIDUAL, TINY = 1e-4, 1e-30
+NEARLY, TINY = 1e-3, 1e-30
 
 
 class Posterior(NamedTuple):
@@ -79,7 +78,7 @@ class FactorModel(nn.Module):
     def nearly(
         self, x: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]
     ) -> Float[Tensor, "batch features"]:
-        """What `forward` gives, to the fourth digit, in a fraction of the time where there are as many factors."""
+        """What `forward` gives, to the third digit, in a fraction of the time where there are as many factors."""
         if self.loadings.shape[1] < len(self.mean):
             return self(x, observed)
         covariance = self.loadings @ self.loadings.T + torch.diag(self.noise)
@@ -138,12 +137,15 @@ class Imputer(nn.Module):
 
     Attributes:
         spread: of each feature, by how much the deviations of the factor model are too small.
+        low, high: of each feature, between which it is filled: what has been seen of it.
 
     Raises:
         InputError: for a network of other widths.
     """
 
     spread: Tensor
+    low: Tensor
+    high: Tensor
 
     def __init__(self, factors: int, net: Predictor) -> None:
         super().__init__()
@@ -154,6 +156,8 @@ class Imputer(nn.Module):
             )
         self.linear, self.net = FactorModel(features, factors), net
         self.register_buffer("spread", torch.ones(features))
+        self.register_buffer("low", torch.full((features,), -torch.inf))
+        self.register_buffer("high", torch.full((features,), torch.inf))
 
     @property
     def code(self) -> int:
@@ -169,15 +173,14 @@ class Imputer(nn.Module):
         self, x: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]
     ) -> Float[Tensor, "batch features"]:
         """The completed rows; known cells stay as they are."""
-        filled = self.linear(x, observed)
-        return torch.where(observed, x, filled + self.added(filled, observed))
+        return torch.where(observed, x, self.expected(self.linear(x, observed), observed))
 
-    def added(
+    def expected(
         self, filled: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]
     ) -> Float[Tensor, "batch features"]:
-        """What the network adds to each cell of rows that the factor model has filled."""
+        """What is to be expected in each cell of rows that the factor model has filled."""
         output: Tensor = self.net(torch.cat([filled, observed.to(filled.dtype)], 1)).reconstruction
-        return output
+        return (filled + output).clamp(self.low, self.high)
 
     def draw(
         self,
@@ -188,7 +191,8 @@ class Imputer(nn.Module):
         """The rows completed at random, as far as the known cells leave that open."""
         filled = self.linear(x, observed)
         away = self.linear.draw(x, observed, generator) - filled
-        return torch.where(observed, x, filled + self.added(filled, observed) + away * self.spread)
+        drawn = self.expected(filled, observed) + away * self.spread
+        return torch.where(observed, x, drawn.clamp(self.low, self.high))
 
     def config(self) -> ImputerConfig:
         """The description from which `from_config` makes one of the same shape."""
@@ -209,6 +213,7 @@ def regressed(
     observed: Bool[Tensor, "batch features"],
     *,
     covariance: Float[Tensor, "features features"],
+    residual: float = NEARLY,
 ) -> Float[Tensor, "batch features"]:
     r"""The expectation of each row given its known cells, of a normal distribution with mean 0.
 
@@ -217,6 +222,12 @@ def regressed(
     By conjugate gradients for all rows at once, whose products are one matrix product a step: rows miss different
     cells, so that no two of them share a factorization.
 
+    Arguments:
+        x: less the mean.
+        observed: which cells are known.
+        covariance: of the features, positive definite.
+        residual: the largest of a row's equations, as a share of their right-hand side.
+
     Source: Hestenes & Stiefel 1952, "Methods of conjugate gradients for solving linear systems".
 
     >>> x, observed = torch.tensor([[2.0, 0.0]]), torch.tensor([[True, False]])
@@ -224,16 +235,16 @@ def regressed(
     tensor([[2., 1.]])
     """
     known = observed.to(x.dtype)
-    residual = x * known
-    solution, direction = torch.zeros_like(residual), residual
-    size = residual.square().sum(1, keepdim=True)
-    goal = RESIDUAL**2 * size
+    rest = x * known
+    solution, direction = torch.zeros_like(rest), rest
+    size = rest.square().sum(1, keepdim=True)
+    goal = residual**2 * size
     for _ in range(2 * x.shape[1]):
         if bool((size <= goal).all()):
             break
         image = (direction @ covariance) * known
         length = size / (direction * image).sum(1, keepdim=True).clamp(min=TINY)
-        solution, residual = solution + length * direction, residual - length * image
-        size, old = residual.square().sum(1, keepdim=True), size
-        direction = residual + (size / old.clamp(min=TINY)) * direction
+        solution, rest = solution + length * direction, rest - length * image
+        size, old = rest.square().sum(1, keepdim=True), size
+        direction = rest + (size / old.clamp(min=TINY)) * direction
     return solution @ covariance
