@@ -7,8 +7,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+from layerwise import Objective
+from layerwise.data import Batch
 from layerwise.errors import InputError
 from layerwise.models import SegNet, UNet, model_of
+from layerwise.optim import FirstOrder, Problem
+from layerwise.penalties import prediction_error
 
 MAPS = {
     "segnet": partial(SegNet, 2, (3, 4), outputs=3),
@@ -109,3 +113,18 @@ def test_padding_repeats_the_last_pixels():
     np.testing.assert_allclose(
         model(x).reconstruction.detach(), model(wide).reconstruction.detach()[:, :, :5, :5], atol=1e-6
     )
+
+
+def test_fused_steps_of_one_channel_are_the_plain_ones():
+    # torch gives the gradients of such convolutions transposed, and its fused optimizers do not look at that.
+    x = torch.rand(8, 1, 16, 16, generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
+    ends = []
+    for fused in (False, True):
+        model = UNet(1, (8, 16), outputs=2, residual=False)
+        problem = Problem(model, Objective(prediction_error), Batch(x, None, torch.cat([x, 1 - x], 1)))
+        stepper = FirstOrder(torch.optim.AdamW, lr=1e-2, options={"fused": fused}).start(model)
+        for _ in range(30):
+            stepper.step(problem)
+        ends.append(float(problem.loss().detach()))
+        assert all(g.stride() == p.stride() for g, p in zip(problem.gradient()[1], problem.parameters, strict=True))
+    assert ends[1] == pytest.approx(ends[0], rel=0.05)

@@ -121,5 +121,16 @@ class Linearized:
 
 
 def filled(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Gradients, with zeros for leaves on which nothing depends."""
-    return tuple(torch.zeros_like(leaf) if g is None else g for g, leaf in zip(found, like, strict=True))
+    """Gradients in the layout of their leaves, with zeros for those on which nothing depends.
+
+    Convolutions of one channel give transposed ones, which the fused optimizers of torch 2.13 read in the wrong order.
+    """
+    return tuple(_laid_out(gradient, leaf) for gradient, leaf in zip(found, like, strict=True))
+
+
+def _laid_out(gradient: Tensor | None, leaf: Tensor) -> Tensor:
+    if gradient is None:
+        return torch.zeros_like(leaf)
+    if gradient.stride() == leaf.stride():
+        return gradient
+    return torch.empty_like(leaf, requires_grad=False).copy_(gradient)
