@@ -14,6 +14,7 @@ from layerwise.errors import InputError
 __all__ = ["Patches"]
 
 TURNS = 8
+COVERED = 8
 
 
 @final
@@ -26,7 +27,7 @@ class Patches:
         pictures: each of shape (height, width, channels), numbers from 0 to 1, or bytes, which are divided by 255.
         side: of the squares; None for whole pictures, which then must have one size.
         targets: what is to be predicted for each picture: class numbers, (height, width), or (height, width, outputs).
-        count: how many squares; None for as many as cover the pictures twice, or for one of each whole picture.
+        count: how many squares; None for as many as cover the pictures eight times, or for one of each whole picture.
         turned: what is also done to squares, at random: "all" turns and mirrors them, "mirrored" exchanges left and
             right, "none" leaves them as they are.
         seed: of places and turns.
@@ -37,7 +38,7 @@ class Patches:
     >>> pictures = [np.zeros((20, 30, 1), np.uint8), np.zeros((16, 16, 1), np.uint8)]
     >>> patches = Patches(pictures, 8, seed=0)
     >>> len(patches), tuple(patches.batch(torch.tensor([0, 3])).x.shape)
-    (26, (2, 1, 8, 8))
+    (107, (2, 1, 8, 8))
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Patches:
         self.pictures, self.targets = pictures, targets
         self.height, self.width = (int(size) for size in sizes[0]) if side is None else (side, side)
         areas = sizes.prod(1)
-        number = len(pictures) if side is None else max(1, int(2 * areas.sum() / side**2))
+        number = len(pictures) if side is None else max(1, int(COVERED * areas.sum() / side**2))
         draw = np.random.default_rng(seed)
         if side is None:
             self.number = np.arange(number if count is None else count) % len(pictures)

@@ -1,7 +1,7 @@
 """Colours for grey pictures."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -22,14 +22,15 @@ from layerwise.estimators.pictures import (
 )
 from layerwise.models import UNet
 from layerwise.penalties import Fidelity, prediction_error
-from layerwise.recipes import Setting
+from layerwise.recipes import Setting, restoration
 from layerwise.runtime import Precision
-from layerwise.training import Phase
+from layerwise.training import Phase, Recipe
 
 __all__ = ["Colorizer"]
 
 logger = logging.getLogger(__name__)
 
+WEIGHT_DECAY = 0.5
 # ITU-R BT.601: the largest differences of blue and of red from the luminance.
 BLUE, RED = 2 * (1 - LUMINANCE[2]), 2 * (1 - LUMINANCE[0])
 
@@ -47,9 +48,10 @@ class Colorizer(TransformerMixin, PictureEstimator):
     Arguments:
         widths: channels of the network's stages; each but the first halves the sides.
         blocks: residual blocks of each stage.
-        side: of the squares that it learns from, in pixels; None is 64, or whole pictures where these are as small and
-            of one size.
-        recipe, device, precision, random_state, verbose: as in `Denoiser`.
+        side: of the squares that it learns from, in pixels; None is 64, or three quarters of pictures that are as small
+            and of one size.
+        recipe: as in `Denoiser`; None is `recipes.restoration` with a weight decay of 0.5.
+        device, precision, random_state, verbose: as in `Denoiser`.
 
     Attributes:
         model_: the `UNet`.
@@ -143,6 +145,21 @@ class Colorizer(TransformerMixin, PictureEstimator):
             for light, guess, truth in zip(sample.inputs, found, sample.targets, strict=True)
         ]
         return figures, shown
+
+    def _usual(self, setting: Setting) -> Recipe:
+        # Most colours cannot be told for sure: what remains to be learned is learned by heart.
+        return restoration(setting, weight_decay=WEIGHT_DECAY)
+
+    def _side(self, pictures: Sequence[Floats]) -> int | None:
+        side = super()._side(pictures)
+        # Of a small picture other parts are other pictures to learn from.
+        return max(1, 3 * min(pictures[0].shape[:2]) // 4) if side is None else side
+
+    def _mapped(self, pictures: Sequence[Floats]) -> Iterator[Floats]:
+        """The mean of what the network makes of each picture and of its mirror image."""
+        mirrored = super()._mapped([picture[:, ::-1] for picture in pictures])
+        for colours, other in zip(super()._mapped(pictures), mirrored, strict=True):
+            yield (colours + other[:, ::-1]) / 2
 
     def _settings(self) -> dict[str, Any]:
         return {"mean": self.mean_.tolist()}

@@ -91,6 +91,10 @@ class PictureEstimator(SavedEstimator, ABC):
     def _judged(self, sample: Sample, seed: int) -> tuple[dict[str, Any], list[tuple[Floats, ...]]]:
         """How good it is on these pictures; and for each input, output and truth, to be looked at."""
 
+    def _usual(self, setting: Setting) -> Recipe:
+        """The recipe where none is given."""
+        return restoration(setting)
+
     def fit(
         self,
         X: Any,
@@ -166,7 +170,7 @@ class PictureEstimator(SavedEstimator, ABC):
         squares = Patches(wide.inputs, side, targets=wide.targets, turned=self.turned, seed=seed)
         model, fidelity = self._made(known, seed=seed)
         setting = Setting(len(squares), Objective(fidelity), pictures=True, corruption=self._corruption)
-        recipe = named(self.recipe) or restoration
+        recipe = named(self.recipe) or self._usual
         shape = (squares.height, squares.width, model.channels)
         schema = Schema((Pixels(shape, 0.0, 1.0, "float32"),))
         return squares, schema, model, list(recipe(setting) if callable(recipe) else recipe)
