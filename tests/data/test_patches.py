@@ -53,7 +53,7 @@ def test_the_same_seed_gives_the_same_squares():
     one, same, other = (Patches(PICTURES, 8, seed=seed).batch(torch.arange(9)).x for seed in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
-    assert len(Patches(PICTURES, 8, seed=0)) == 2 * (600 + 640) // 64
+    assert len(Patches(PICTURES, 8, seed=0)) == 8 * (600 + 640) // 64
 
 
 def test_what_has_no_squares_is_refused():
