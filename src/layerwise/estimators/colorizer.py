@@ -30,7 +30,7 @@ __all__ = ["Colorizer"]
 
 logger = logging.getLogger(__name__)
 
-WEIGHT_DECAY = 0.5
+RATE, WEIGHT_DECAY = 1e-3, 0.5
 # ITU-R BT.601: the largest differences of blue and of red from the luminance.
 BLUE, RED = 2 * (1 - LUMINANCE[2]), 2 * (1 - LUMINANCE[0])
 
@@ -50,7 +50,7 @@ class Colorizer(TransformerMixin, PictureEstimator):
         blocks: residual blocks of each stage.
         side: of the squares that it learns from, in pixels; None is 64, or three quarters of pictures that are as small
             and of one size.
-        recipe: as in `Denoiser`; None is `recipes.restoration` with a weight decay of 0.5.
+        recipe: as in `Denoiser`; None is `recipes.restoration` with a rate of 0.001 and a weight decay of 0.5.
         device, precision, random_state, verbose: as in `Denoiser`.
 
     Attributes:
@@ -148,7 +148,7 @@ class Colorizer(TransformerMixin, PictureEstimator):
 
     def _usual(self, setting: Setting) -> Recipe:
         # Most colours cannot be told for sure: what remains to be learned is learned by heart.
-        return restoration(setting, weight_decay=WEIGHT_DECAY)
+        return restoration(setting, lr=RATE, weight_decay=WEIGHT_DECAY)
 
     def _side(self, pictures: Sequence[Floats]) -> int | None:
         side = super()._side(pictures)

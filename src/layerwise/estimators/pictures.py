@@ -95,6 +95,9 @@ class PictureEstimator(SavedEstimator, ABC):
         """The recipe where none is given."""
         return restoration(setting)
 
+    def _trained(self, model: SegNet | UNet, known: Sample) -> None:
+        """What is done to the network after training."""
+
     def fit(
         self,
         X: Any,
@@ -135,6 +138,7 @@ class PictureEstimator(SavedEstimator, ABC):
                 history=run.history,
                 checkpoint=run.part("pictures"),
             )
+        self._trained(model, known)
         self.model_, self.recipe_, self.history_ = model, describe(recipe), run.history
         self.environment_, self.ignored_, self._backend = environment(), (), "numpy"
         judged = _chosen(sample, order[:held]) if held else known

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
@@ -36,7 +37,8 @@ class Segmenter(PictureEstimator):
     Arguments:
         widths: channels of the stages of the `SegNet`; each halves the sides.
         convolutions: of each stage.
-        balanced: weighs classes by median frequency, so that rare ones are not passed over.
+        balanced: weighs classes by median frequency in training, so that rare ones are learned as well as others. What
+            is found is the likeliest class: the weights are taken out of the scores afterwards.
         side: of the squares that it learns from, in pixels; None is 64, or whole pictures where these are as small and
             of one size.
         recipe, device, precision, random_state, verbose: as in `Denoiser`.
@@ -48,7 +50,8 @@ class Segmenter(PictureEstimator):
             threshold by Otsu; of held-out pictures where there are at least 10.
         history_, recipe_, environment_: as in `DeepAutoencoder`.
 
-    Sources: Badrinarayanan, Kendall & Cipolla 2017, "SegNet"; median frequency: Eigen & Fergus 2015, section 6.3.2.
+    Sources: Badrinarayanan, Kendall & Cipolla 2017, "SegNet"; median frequency: Eigen & Fergus 2015, section 6.3.2; out of
+    the scores: Menon et al. 2021, "Long-tail learning via logit adjustment".
 
     >>> from functools import partial
     >>> from layerwise.recipes import restoration
@@ -129,9 +132,17 @@ class Segmenter(PictureEstimator):
     def _made(self, sample: Sample, *, seed: int) -> tuple[SegNet, Fidelity]:
         assert sample.targets is not None
         count = len(self.classes_)
-        weights = median_frequency(sample.targets, count) if self.balanced else ()
         model = SegNet(sample.inputs[0].shape[2], self.widths, outputs=count, convolutions=self.convolutions, seed=seed)
-        return model, SoftmaxCrossEntropy(weights=weights)
+        return model, SoftmaxCrossEntropy(weights=self._weights(sample))
+
+    def _weights(self, sample: Sample) -> tuple[float, ...]:
+        assert sample.targets is not None
+        return median_frequency(sample.targets, len(self.classes_)) if self.balanced else ()
+
+    def _trained(self, model: SegNet | UNet, known: Sample) -> None:
+        # The scores hold the logarithms of the weights: less these, the class of the highest is the likeliest.
+        if weights := self._weights(known):
+            model.last.bias.data -= torch.tensor(weights).log().to(model.last.bias.device)
 
     def _judged(self, sample: Sample, seed: int) -> tuple[dict[str, Any], list[tuple[Floats, ...]]]:
         assert sample.targets is not None

@@ -17,7 +17,7 @@ def restoration(
     *,
     epochs: int | None = None,
     batch_size: int = 32,
-    lr: float = 1e-3,
+    lr: float = 2e-3,
     weight_decay: float = 1e-4,
 ) -> list[Phase]:
     """One phase of AdamW over squares of pictures, the rate falling as a cosine, the weights averaged.
