@@ -12,7 +12,7 @@ from layerwise.data import Table
 from layerwise.diagnostics import mean_intersection_over_union
 from layerwise.errors import InputError
 from layerwise.estimators.pictures import Floats, PictureEstimator, Sample, grey, names_of, pictures_of
-from layerwise.models import SegNet
+from layerwise.models import SegNet, UNet
 from layerwise.penalties import Fidelity, SoftmaxCrossEntropy
 from layerwise.recipes import Setting
 from layerwise.runtime import Precision
@@ -50,8 +50,8 @@ class Segmenter(PictureEstimator):
             threshold by Otsu; of held-out pictures where there are at least 10.
         history_, recipe_, environment_: as in `DeepAutoencoder`.
 
-    Sources: Badrinarayanan, Kendall & Cipolla 2017, "SegNet"; median frequency: Eigen & Fergus 2015, section 6.3.2; out of
-    the scores: Menon et al. 2021, "Long-tail learning via logit adjustment".
+    Sources: Badrinarayanan, Kendall & Cipolla 2017, "SegNet"; median frequency: Eigen & Fergus 2015, section 6.3.2;
+    out of the scores: Menon et al. 2021, "Long-tail learning via logit adjustment".
 
     >>> from functools import partial
     >>> from layerwise.recipes import restoration
