@@ -61,9 +61,10 @@ class Size:
     rows: int | None = None
     epochs: int | None = None
 
-    def recipe(self, setting: Setting) -> Recipe:
-        """The usual one."""
-        return restoration(setting, epochs=self.epochs)
+    @property
+    def recipe(self) -> Callable[[Setting], Recipe] | None:
+        """The usual one, or a short one."""
+        return None if self.epochs is None else partial(restoration, epochs=self.epochs)
 
 
 FULL, QUICK = Size(), Size(40, 1)
