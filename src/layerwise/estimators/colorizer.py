@@ -1,8 +1,9 @@
 """Colours for grey pictures."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, final
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, final
 
 import numpy as np
 from sklearn.base import TransformerMixin
@@ -20,7 +21,7 @@ from layerwise.estimators.pictures import (
     names_of,
     pictures_of,
 )
-from layerwise.models import UNet
+from layerwise.models import SegNet, UNet
 from layerwise.penalties import Fidelity, prediction_error
 from layerwise.recipes import Setting, restoration
 from layerwise.runtime import Precision
@@ -30,7 +31,6 @@ __all__ = ["Colorizer"]
 
 logger = logging.getLogger(__name__)
 
-RATE, WEIGHT_DECAY = 1e-3, 0.5
 # ITU-R BT.601: the largest differences of blue and of red from the luminance.
 BLUE, RED = 2 * (1 - LUMINANCE[2]), 2 * (1 - LUMINANCE[0])
 
@@ -73,6 +73,11 @@ class Colorizer(TransformerMixin, PictureEstimator):
     """
 
     turned = "mirrored"
+    # Of a small picture other parts are other pictures to learn from.
+    share = 0.75
+    # Most colours cannot be told for sure: what remains to be learned is learned by heart.
+    usual: ClassVar[Callable[[Setting], Recipe]] = staticmethod(partial(restoration, lr=1e-3, weight_decay=0.5))
+    both_ways = True
 
     def __init__(
         self,
@@ -146,20 +151,8 @@ class Colorizer(TransformerMixin, PictureEstimator):
         ]
         return figures, shown
 
-    def _usual(self, setting: Setting) -> Recipe:
-        # Most colours cannot be told for sure: what remains to be learned is learned by heart.
-        return restoration(setting, lr=RATE, weight_decay=WEIGHT_DECAY)
-
-    def _side(self, pictures: Sequence[Floats]) -> int | None:
-        side = super()._side(pictures)
-        # Of a small picture other parts are other pictures to learn from.
-        return max(1, 3 * min(pictures[0].shape[:2]) // 4) if side is None else side
-
-    def _mapped(self, pictures: Sequence[Floats]) -> Iterator[Floats]:
-        """The mean of what the network makes of each picture and of its mirror image."""
-        mirrored = super()._mapped([picture[:, ::-1] for picture in pictures])
-        for colours, other in zip(super()._mapped(pictures), mirrored, strict=True):
-            yield (colours + other[:, ::-1]) / 2
+    def _trained(self, model: SegNet | UNet, known: Sample) -> None:
+        """Nothing."""
 
     def _settings(self) -> dict[str, Any]:
         return {"mean": self.mean_.tolist()}

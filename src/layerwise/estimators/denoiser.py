@@ -13,7 +13,7 @@ from layerwise.corruptions import NOISES, Corruption, GaussianNoise, Varied
 from layerwise.diagnostics import peak_signal_to_noise
 from layerwise.errors import InputError
 from layerwise.estimators.pictures import Floats, PictureEstimator, Sample, like_given, pictures_of
-from layerwise.models import UNet
+from layerwise.models import SegNet, UNet
 from layerwise.penalties import Fidelity, squared_error
 from layerwise.randomness import generator
 from layerwise.recipes import Setting
@@ -110,6 +110,9 @@ class Denoiser(TransformerMixin, PictureEstimator):
 
     def _made(self, sample: Sample, *, seed: int) -> tuple[UNet, Fidelity]:
         return UNet(sample.inputs[0].shape[2], self.widths, blocks=self.blocks, seed=seed), squared_error
+
+    def _trained(self, model: SegNet | UNet, known: Sample) -> None:
+        """Nothing."""
 
     def _judged(self, sample: Sample, seed: int) -> tuple[dict[str, Any], list[tuple[Floats, ...]]]:
         noisy = [self._noisy(picture, seed, number) for number, picture in enumerate(sample.inputs)]

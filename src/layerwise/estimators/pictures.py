@@ -63,6 +63,11 @@ class PictureEstimator(SavedEstimator, ABC):
     """An estimator whose network maps pictures to pictures of the same size, and learns it from squares of them."""
 
     turned: ClassVar[Literal["all", "mirrored"]] = "all"
+    # Of small pictures of one size, the side of the squares as a share of theirs; what is asked of the usual recipe;
+    # whether the result is the mean of that of a picture and that of its mirror image.
+    share: ClassVar[float] = 1.0
+    usual: ClassVar[Callable[[Setting], Recipe]] = staticmethod(restoration)
+    both_ways: ClassVar[bool] = False
 
     widths: Sequence[int]
     side: int | None
@@ -91,10 +96,7 @@ class PictureEstimator(SavedEstimator, ABC):
     def _judged(self, sample: Sample, seed: int) -> tuple[dict[str, Any], list[tuple[Floats, ...]]]:
         """How good it is on these pictures; and for each input, output and truth, to be looked at."""
 
-    def _usual(self, setting: Setting) -> Recipe:
-        """The recipe where none is given."""
-        return restoration(setting)
-
+    @abstractmethod
     def _trained(self, model: SegNet | UNet, known: Sample) -> None:
         """What is done to the network after training."""
 
@@ -174,7 +176,7 @@ class PictureEstimator(SavedEstimator, ABC):
         squares = Patches(wide.inputs, side, targets=wide.targets, turned=self.turned, seed=seed)
         model, fidelity = self._made(known, seed=seed)
         setting = Setting(len(squares), Objective(fidelity), pictures=True, corruption=self._corruption)
-        recipe = named(self.recipe) or self._usual
+        recipe = named(self.recipe) or type(self).usual
         shape = (squares.height, squares.width, model.channels)
         schema = Schema((Pixels(shape, 0.0, 1.0, "float32"),))
         return squares, schema, model, list(recipe(setting) if callable(recipe) else recipe)
@@ -222,7 +224,7 @@ class PictureEstimator(SavedEstimator, ABC):
         shapes = {picture.shape[:2] for picture in pictures}
         sides = [min(picture.shape[:2]) for picture in pictures]
         if self.side is None and len(shapes) == 1 and sides[0] <= SMALL:
-            return None
+            return None if self.share == 1 else max(1, int(self.share * sides[0]))
         usual = min(self.side or SMALL, int(np.median(sides)))
         # One tiny picture must not make all squares tiny.
         return min(usual, *(side for side in sides if 2 * side >= usual))
@@ -241,7 +243,10 @@ class PictureEstimator(SavedEstimator, ABC):
             while stop < len(pictures) and stop - place < most and pictures[stop].shape == shape:
                 stop += 1
             x = torch.from_numpy(np.stack(pictures[place:stop])).permute(0, 3, 1, 2)
-            found = tiled(self.model_, x, device=device, side=TILE).permute(0, 2, 3, 1).numpy()
+            y = tiled(self.model_, x, device=device, side=TILE)
+            if self.both_ways:
+                y = (y + tiled(self.model_, x.flip(3), device=device, side=TILE).flip(3)) / 2
+            found = y.permute(0, 2, 3, 1).numpy()
             yield from cast("list[Floats]", [*found])
             place = stop
 

@@ -37,7 +37,11 @@ class Repainting(Graph):
     def forward(self, *cells: Tensor) -> tuple[Tensor, ...]:
         """The pictures."""
         (given,) = cells
-        found = self.model(given.permute(0, 3, 1, 2)).reconstruction.permute(0, 2, 3, 1)
+        x = given.permute(0, 3, 1, 2)
+        y = self.model(x).reconstruction
+        if self.estimator.both_ways:
+            y = (y + self.model(x.flip(3)).reconstruction.flip(3)) / 2
+        found = y.permute(0, 2, 3, 1)
         return ((_coloured(given[..., 0], found) if self.colours else found).clamp(0, 1),)
 
     def trials(self) -> Iterator[Trial]:
