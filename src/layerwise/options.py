@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from layerwise.data import Schema, Table, read
+from layerwise.data.fitting import SCALINGS
 from layerwise.errors import InputError
 from layerwise.estimators import (
     AutoencoderDetector,
@@ -161,9 +162,8 @@ class FitOptions:
         )
 
     def _check(self) -> None:
-        scalings = ("auto", "standard", "common", "minmax", "none")
-        if self.scaling not in scalings:
-            raise InputError(f"--scaling must be one of {', '.join(scalings)}; got {self.scaling!r}.")
+        if self.scaling not in SCALINGS:
+            raise InputError(f"--scaling must be one of {', '.join(SCALINGS)}; got {self.scaling!r}.")
         if self.task not in TASKS:
             raise InputError(f"--task must be one of {', '.join(TASKS)}; got {self.task!r}.")
         for name, given, task in (

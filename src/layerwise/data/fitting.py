@@ -1,7 +1,7 @@
 """Which kind a column is, and its scale, from the training rows."""
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +22,11 @@ from layerwise.data.table import Raw, Table
 from layerwise.data.texts import check_text
 from layerwise.errors import InputError
 
-__all__ = ["Scaling", "fit_column", "fit_pixels", "is_picture"]
+__all__ = ["SCALINGS", "Scaling", "WantedScaling", "check_scaling", "fit_column", "fit_pixels", "is_picture"]
 
 Scaling = Literal["standard", "minmax", "none"]
+WantedScaling = Literal["auto", "standard", "common", "minmax", "none"]
+SCALINGS: tuple[str, ...] = get_args(WantedScaling)
 
 # Without outliers, mean and deviation after squashing differ from 0 and 1 by rounding alone.
 SAME = 1e-6
@@ -212,6 +214,5 @@ def check_scaling(scaling: Any) -> None:
     Raises:
         InputError: names the known ones.
     """
-    known = ("auto", "standard", "common", "minmax", "none")
-    if scaling not in known:
-        raise InputError(f"scaling must be one of {', '.join(map(repr, known))}; got {scaling!r}.")
+    if scaling not in SCALINGS:
+        raise InputError(f"scaling must be one of {', '.join(map(repr, SCALINGS))}; got {scaling!r}.")

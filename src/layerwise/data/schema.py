@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from layerwise.data.columns import Column, Constant, Numeric, Pixels, Text
 from layerwise.data.encoding import Cells, encoded, encoded_pixels, refuse_unbounded
-from layerwise.data.fitting import Scaling, check_scaling, fit_column, fit_pixels, is_picture
+from layerwise.data.fitting import Scaling, WantedScaling, check_scaling, fit_column, fit_pixels, is_picture
 from layerwise.data.repairs import Repair, Repairs, repairs_of
 from layerwise.data.rows import Rows
 from layerwise.data.signals import in_common, is_signal
@@ -58,7 +58,7 @@ class Schema:
     def fit(
         table: Table,
         *,
-        scaling: Scaling | Literal["auto", "common"] = "auto",
+        scaling: WantedScaling = "auto",
         categories: Sequence[str] | Literal["auto"] = "auto",
     ) -> "Schema":
         """Find each column's kind and scale.

@@ -7,6 +7,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from layerwise.corruptions import Corruption
+from layerwise.data.fitting import SCALINGS
 from layerwise.data.tokens import vocabulary_size
 from layerwise.errors import InputError
 from layerwise.models import Initializer, Layer, initializer_from_name
@@ -135,7 +136,7 @@ _RULES: dict[str, Rule] = {
         "'auto' or an activation of layerwise.models",
     ),
     "linear_path": _one_of("auto", True, False),
-    "scaling": _one_of("auto", "standard", "common", "minmax", "none"),
+    "scaling": _one_of(*SCALINGS),
     "fidelity": _or_none(callable, "a fidelity of layerwise.penalties, or a function of a schema that makes one"),
     "corruption": _or_none(
         lambda value: value == "auto" if isinstance(value, str) else isinstance(value, Corruption),

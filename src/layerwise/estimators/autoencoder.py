@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from layerwise.data import Rows, Schema, Table
+from layerwise.data.fitting import WantedScaling
 from layerwise.diagnostics import Finding, passes
 from layerwise.errors import InputError
 from layerwise.estimators.arguments import check_arguments, named
@@ -54,7 +55,7 @@ JUDGED_ROWS, CHUNK = 1000, 2048
 class AutoencoderTransformer(RowsTransformer, ABC):
     """An estimator whose model is an autoencoder of rows: trained, compared with PCA, and usable both ways."""
 
-    scaling: Literal["auto", "standard", "common", "minmax", "none"]
+    scaling: WantedScaling
     validation_fraction: float
     test_fraction: float
     warm_start: bool

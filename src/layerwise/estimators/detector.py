@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from layerwise.data import Rows, Schema, Table, Windows
+from layerwise.data.fitting import WantedScaling
 from layerwise.errors import InputError, ModelFileError
 from layerwise.estimators.arguments import LayerChoice, check_arguments, layer_of, named
 from layerwise.estimators.assembly import Plan, prepare
@@ -109,7 +110,7 @@ class AutoencoderDetector(OutlierMixin, RowsEstimator):
         trim: float = 0.3,
         contamination: float | Literal["auto"] = "auto",
         layer: LayerChoice = None,
-        scaling: Literal["auto", "standard", "common", "minmax", "none"] = "auto",
+        scaling: WantedScaling = "auto",
         recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
         device: str = "auto",
         precision: Precision = "auto",

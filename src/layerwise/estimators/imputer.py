@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from layerwise.data import Rows, Schema, Table
 from layerwise.data.completion import completed
+from layerwise.data.fitting import WantedScaling
 from layerwise.errors import ModelFileError
 from layerwise.estimators.arguments import LayerChoice, check_arguments, layer_of, named
 from layerwise.estimators.base import RowsEstimator
@@ -83,7 +84,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         *,
         hidden_layer_sizes: Sequence[int] = (256, 256),
         layer: LayerChoice = None,
-        scaling: Literal["auto", "standard", "common", "minmax", "none"] = "auto",
+        scaling: WantedScaling = "auto",
         recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
         device: str = "auto",
         precision: Precision = "auto",

@@ -1,12 +1,13 @@
 """Which rows train, which choose the best weights, and which judge."""
 
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import final
 
 import torch
 from torch import Tensor
 
-from layerwise.data import Rows, Scaling, Schema, Table
+from layerwise.data import Rows, Schema, Table
+from layerwise.data.fitting import WantedScaling
 from layerwise.data.texts import check_texts
 from layerwise.errors import InputError
 from layerwise.randomness import generator
@@ -73,7 +74,7 @@ def divide(
     return split_rows(len(table), 0.0 if count else validation_fraction, test_fraction=test, seed=seed), count
 
 
-def schema_of(table: Table, split: Split, *, scaling: Scaling | Literal["auto", "common"]) -> Schema:
+def schema_of(table: Table, split: Split, *, scaling: WantedScaling) -> Schema:
     """Kinds, scales and levels of the columns, from the training rows alone.
 
     Raises:

@@ -4,7 +4,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from layerwise.data import Rows, Schema, Table
+from layerwise.data.fitting import WantedScaling
 from layerwise.errors import InputError
 from layerwise.estimators.arguments import LayerChoice, check_arguments, layer_of, named
 from layerwise.estimators.assembly import Plan
@@ -70,7 +71,7 @@ class StackedEstimator(RowsTransformer, ABC):
         dropout: float = 0.3,
         input_dropout: float = 0.0,
         head: BaseEstimator | None = None,
-        scaling: Literal["auto", "standard", "common", "minmax", "none"] = "auto",
+        scaling: WantedScaling = "auto",
         fidelity: Fidelity | Callable[[Schema], Fidelity] | None = None,
         recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
         max_epochs: int | None = None,

@@ -8,6 +8,7 @@ import numpy as np
 
 from layerwise.corruptions import Corruption
 from layerwise.data import Rows, Schema
+from layerwise.data.fitting import WantedScaling
 from layerwise.errors import ModelFileError
 from layerwise.estimators.arguments import LayerChoice, named
 from layerwise.estimators.assembly import Maker, Plan
@@ -96,7 +97,7 @@ class DeepAutoencoder(AutoencoderTransformer):
         layer: LayerChoice = None,
         code_activation: Activation | Literal["auto"] = "auto",
         linear_path: bool | Literal["auto"] = "auto",
-        scaling: Literal["auto", "standard", "common", "minmax", "none"] = "auto",
+        scaling: WantedScaling = "auto",
         fidelity: Fidelity | Callable[[Schema], Fidelity] | None = None,
         corruption: Corruption | Literal["auto"] | None = "auto",
         penalties: Mapping[str, tuple[float | Schedule, Penalty]] | None = None,

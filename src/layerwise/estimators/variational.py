@@ -3,12 +3,13 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 import torch
 
 from layerwise.data import Rows, Schema
+from layerwise.data.fitting import WantedScaling
 from layerwise.diagnostics import importance_weighted_bound
 from layerwise.errors import InputError, ModelFileError
 from layerwise.estimators.arguments import LayerChoice, layer_of
@@ -119,7 +120,7 @@ class VariationalAutoencoder(AutoencoderTransformer):
         beta: float = 1.0,
         free_nats: float = 0.0,
         noise_variance: float | None = None,
-        scaling: Literal["auto", "standard", "common", "minmax", "none"] = "auto",
+        scaling: WantedScaling = "auto",
         recipe: str | Sequence[Phase] | Callable[[Setting], Sequence[Phase]] | None = None,
         max_epochs: int | None = None,
         batch_size: int | None = None,

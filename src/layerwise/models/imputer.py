@@ -12,6 +12,7 @@ from layerwise.models.predictor import Predictor
 
 __all__ = ["Equations", "FactorModel", "Imputer", "Posterior", "regressed"]
 
+# The largest residual of a row in `nearly`, as a share of the right-hand side; what keeps quotients finite.
 NEARLY, TINY = 1e-3, 1e-30
 
 
