@@ -17,15 +17,15 @@ from layerwise.training import Recipe, TensorRows, fit
 
 __all__ = ["Found", "Hiding", "Masked", "copies_of", "fit_factors", "found_cells", "make_imputer"]
 
-CHUNK = 512
+CHUNK = 1024
 NARROW = 128
 FACTORS = 64
 EM_ROWS, EM_DRAWS = 10_000, 2_000
 ROUNDS, TOLERANCE, RESIDUAL = 40, 1e-2, 1e-2
-NOISE = 1e-3
-COPIES, MASKED_ROWS = 20, 100_000
+NOISE, LEAST_VARIANCE = 1e-3, 0.05
+COPIES, MASKED_ROWS = 10, 100_000
 LEAST_SHARE, MOST_SHARE = 0.05, 0.6
-LEAST_ROWS, LEAST_CELLS, FOUND_ROWS = 50, 30, 5_000
+LEAST_ROWS, LEAST_CELLS, FOUND_ROWS = 50, 30, 2_500
 WIDE_ROUNDS = 5
 COVERAGE, POINT = 0.9, 1.6449  # Of a standard normal, 90 % lie within so many deviations.
 
@@ -174,9 +174,8 @@ def _maximized(x: Tensor, observed: Tensor) -> _Moments:
     known = observed.double()
     count = known.sum(0).clamp(min=1)
     mean = (x * known).sum(0) / count
-    variance = ((x - mean).square() * known).sum(0) / count
-    now = _Moments(mean, torch.diag(variance + NOISE))
     rows, features = x.shape
+    now = _Moments(mean, _pairwise((x - mean) * known, known))
     kept = rows / (rows + features / 2)
     draws = math.ceil(EM_DRAWS / rows)
     normal = torch.randn(draws, rows, features, generator=generator(0, -8), dtype=x.dtype)
@@ -195,6 +194,13 @@ def _maximized(x: Tensor, observed: Tensor) -> _Moments:
         if change < TOLERANCE:
             break
     return now
+
+
+def _pairwise(away: Tensor, known: Tensor) -> Tensor:
+    """The covariances over the rows that know both columns, made positive definite: where to start."""
+    covariance = away.T @ away / (known.T @ known).clamp(min=1)
+    values, vectors = torch.linalg.eigh(covariance)
+    return (vectors * values.clamp(min=LEAST_VARIANCE)) @ vectors.T
 
 
 def _expected(x: Tensor, observed: Tensor, now: _Moments, *, normal: Tensor) -> tuple[Tensor, Tensor]:

@@ -96,9 +96,10 @@ class FactorModel(nn.Module):
 
     def equations(self, x: Float[Tensor, "batch features"], observed: Bool[Tensor, "batch features"]) -> Equations:
         """Those which the factors of each row solve."""
-        scaled = self.loadings.T * (observed.to(x.dtype) / self.noise).unsqueeze(1)
-        precision = scaled @ self.loadings + torch.eye(self.loadings.shape[1], dtype=x.dtype, device=x.device)
-        return Equations(precision, scaled @ (x - self.mean).unsqueeze(2))
+        weights, factors = observed.to(x.dtype) / self.noise, self.loadings.shape[1]
+        precision = (weights @ self._outer).unflatten(1, (factors, factors))
+        unit = torch.eye(factors, dtype=x.dtype, device=x.device)
+        return Equations(precision + unit, (((x - self.mean) * weights) @ self.loadings).unsqueeze(2))
 
     def decode(self, factors: Float[Tensor, "batch factors"]) -> Float[Tensor, "batch features"]:
         """The expected row for some factors."""
@@ -122,8 +123,13 @@ class FactorModel(nn.Module):
     ) -> Float[Tensor, "batch features"]:
         """The standard deviation of each unknown cell; 0 for known ones."""
         scale = self.posterior(x, observed).scale
-        variance = (self.loadings @ scale).square().sum(2) + self.noise
-        return variance.sqrt() * ~observed
+        variance = (scale @ scale.mT).flatten(1) @ self._outer.T + self.noise
+        return variance.clamp(min=0).sqrt() * ~observed
+
+    @property
+    def _outer(self) -> Float[Tensor, "features squares"]:
+        """Of each feature the outer product of its loadings: sums over features become one product for all rows."""
+        return (self.loadings.unsqueeze(2) * self.loadings.unsqueeze(1)).flatten(1)
 
 
 @final

@@ -8,7 +8,7 @@ from layerwise.training import Phase, Stop
 
 __all__ = ["imputation"]
 
-STEPS, LEAST_EPOCHS = 300, 4
+STEPS, LEAST_EPOCHS = 150, 4
 
 
 @checked
@@ -24,13 +24,13 @@ def imputation(
 
     Arguments:
         setting: rows (each as often as it comes with other gaps), objective or goal.
-        epochs: by default enough for 300 steps, and at least 4.
+        epochs: by default enough for 150 steps, and at least 4.
         batch_size: rows of a batch.
         lr: the largest rate of the cosine schedule.
         weight_decay: of AdamW, a share of the rate.
 
     >>> imputation(Setting(10_000))[0].epochs
-    15
+    8
     """
     enough = max(LEAST_EPOCHS, epochs_of(STEPS, setting.rows, batch_size=batch_size))
     return [
