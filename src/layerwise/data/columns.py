@@ -80,6 +80,7 @@ class Numeric:
         spread: the standard deviation after squashing; 1 where no cell was an outlier.
         scaling: "none" leaves the numbers as they are, outliers too.
         whole: numbers of a type with fractions are rounded on the way back.
+        bounds: the least and the largest number, less the origin, on the way back; None for no bounds.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -92,6 +93,7 @@ class Numeric:
     spread: float = 1.0
     scaling: Literal["standard", "minmax", "none"] = "standard"
     whole: bool = False
+    bounds: tuple[float, float] | None = None
     kind: Literal["numeric"] = "numeric"
 
     def __post_init__(self) -> None:
@@ -132,11 +134,9 @@ class Numeric:
         z = x[:, 0] * self.spread + self.shift
         z = z if self.scaling == "none" else unsquashed(z)
         found = z * self.scale + self.center
-        return Raw(
-            self.name,
-            restored(np.rint(found) if self.whole else found, self.dtype, origin=self.origin),
-            dtype=self.dtype,
-        )
+        found = np.rint(found) if self.whole else found
+        found = found if self.bounds is None else found.clip(*self.bounds)
+        return Raw(self.name, restored(found, self.dtype, origin=self.origin), dtype=self.dtype)
 
 
 @final

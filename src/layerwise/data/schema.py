@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from layerwise.data.columns import Column, Constant, Numeric, Pixels, Text
 from layerwise.data.encoding import Cells, encoded, encoded_pixels, refuse_unbounded
 from layerwise.data.fitting import Scaling, WantedScaling, check_scaling, fit_column, fit_pixels, is_picture
+from layerwise.data.numbers import numbers
 from layerwise.data.repairs import Repair, Repairs, repairs_of
 from layerwise.data.rows import Rows
 from layerwise.data.signals import in_common, is_signal
@@ -181,15 +182,18 @@ class Schema:
         findings.tell()
         return Rows(encoded(cells, repairs), self.n_features, labels=table.labels, index=index, fill=fill)
 
-    def rounded(self, table: Table) -> "Schema":
-        """The schema by which columns decode to whole numbers, where the known cells of a table are all whole.
+    def bounded(self, table: Table) -> "Schema":
+        """The schema by which columns decode to what the known cells of a table could be.
+
+        Numbers lie between the least and the largest, and are whole where all are.
 
         >>> table = Table.from_array(np.array([[1.0, 0.5], [3.0, 1.0]]))
-        >>> Schema.fit(table).rounded(table).decode(np.array([[0.1, 0.1]])).to_array().round(3)
-        array([[2.   , 0.775]])
+        >>> Schema.fit(table).bounded(table).decode(np.array([[0.1, 0.1], [0.1, 9.0]])).to_array().round(3)
+        array([[2.   , 0.775],
+               [2.   , 1.   ]])
         """
         columns = tuple(
-            replace(column, whole=True) if isinstance(column, Numeric) and _whole(table.column(place)) else column
+            _bounded(column, table.column(place)) if isinstance(column, Numeric) else column
             for place, column in enumerate(self.columns)
         )
         return replace(self, columns=columns)
@@ -311,6 +315,11 @@ def _with_means(schema: Schema, table: Table) -> Schema:
         sums += np.where(seen, x.numpy().astype(np.float64), 0.0).sum(0)
         counts += seen.sum(0)
     return replace(schema, means=tuple((sums / np.maximum(counts, 1)).tolist()))
+
+
+def _bounded(column: Numeric, raw: Raw) -> Numeric:
+    known = numbers(raw, column.origin)
+    return replace(column, whole=_whole(raw), bounds=(float(np.fmin.reduce(known)), float(np.fmax.reduce(known))))
 
 
 def _whole(raw: Raw) -> bool:

@@ -26,7 +26,7 @@ NOISE, LEAST_VARIANCE = 1e-3, 0.05
 COPIES, MASKED_ROWS = 10, 100_000
 LEAST_SHARE, MOST_SHARE = 0.05, 0.6
 LEAST_ROWS, LEAST_CELLS, FOUND_ROWS = 50, 30, 2_500
-WIDE_ROUNDS = 5
+WIDE_ROUNDS, HAIR = 5, 1e-6
 COVERAGE, POINT = 0.9, 1.6449  # Of a standard normal, 90 % lie within so many deviations.
 
 
@@ -251,8 +251,10 @@ def make_imputer(
     features = x.shape[1]
     imputer = Imputer(linear.loadings.shape[1], make(2 * features, features))
     imputer.linear.load_state_dict(linear.state_dict())
-    imputer.low.copy_(torch.where(observed, x, torch.inf).amin(0))
-    imputer.high.copy_(torch.where(observed, x, -torch.inf).amax(0))
+    low, high = torch.where(observed, x, torch.inf).amin(0), torch.where(observed, x, -torch.inf).amax(0)
+    # A hair further, so that the schema's bounds are met and not nearly met: many cells may lie on one.
+    imputer.low.copy_(low - HAIR * (1 + low.abs()))
+    imputer.high.copy_(high + HAIR * (1 + high.abs()))
     copies = copies_of(len(x))
     hide = Hiding(widths, run.seed)
     training = Masked(x[trained], observed[trained], linear, hide=hide, copies=copies)

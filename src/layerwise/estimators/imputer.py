@@ -245,7 +245,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, RowsEstimator):
         return tags
 
     def _schema(self, table: Table) -> Schema:
-        return Schema.fit(table, scaling=self.scaling).rounded(table)
+        return Schema.fit(table, scaling=self.scaling).bounded(table)
 
     def _network(self, rows: int, seed: int, inputs: int, outputs: int) -> Predictor:
         layer = layer_of(self.layer, Layer(dropout=DROPOUT if rows < FEW_ROWS else 0.0))
