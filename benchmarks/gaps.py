@@ -1,6 +1,6 @@
 """Are gaps filled better than by a linear model, and in less time?
 
-    python -m benchmarks.gaps --data-dir DATA [--quick]
+    python -m benchmarks.gaps --data-dir DATA [--only NAME ...] [--quick]
 
 DATA holds `adbench/*.npz` and `students-dropout/data.csv`. Nine tables of numbers, of which every third column is cut
 into four named levels, and the students, whose codes of courses and the like are categories. Of each 10, 30 and 50 % of
@@ -12,9 +12,10 @@ quantile of 100 draws, over the cells of numbers that were taken out.
 """
 
 import argparse
+import json
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +26,29 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer
 
-from benchmarks.results import keep
+from benchmarks.results import RESULTS, keep
 from layerwise import AutoencoderImputer
 
-TABLES = ("cardio", "Cardiotocography", "fault", "letter", "pendigits", "Pima", "vowels", "breastw", "WDBC")
+STUDENTS = "students"
+TABLES = ("cardio", "Cardiotocography", "fault", "letter", "pendigits", "Pima", "vowels", "breastw", "WDBC", STUDENTS)
 RATES, WAYS = (0.1, 0.3, 0.5), ("at random", "not at random")
 MOST_ROWS, DRAWS, LEVELS = 5000, 100, 4
 CODES = ("Marital status", "Application mode", "Course", "Previous qualification", "Nacionality", "Target")
 CODES += ("Mother's qualification", "Father's qualification", "Mother's occupation", "Father's occupation")
 
+FILLERS = ("layerwise", "iterative")
+
 Mask = NDArray[np.bool_]
 Filler = Callable[[pd.DataFrame], pd.DataFrame]
 
 
-def tables(folder: Path, *, quick: bool) -> Iterator[tuple[str, pd.DataFrame]]:
+def tables(folder: Path, only: Sequence[str], *, quick: bool) -> Iterator[tuple[str, pd.DataFrame]]:
     """Name and rows of each table."""
-    for name in ("WDBC",) if quick else TABLES:
+    for name in ("WDBC",) if quick else only:
+        if name == STUDENTS:
+            frame = pd.read_csv(folder / "students-dropout" / "data.csv", sep=";", encoding="utf-8-sig")
+            yield name, frame.astype({name: str for name in frame if name.strip() in CODES})
+            continue
         (path,) = (path for path in (folder / "adbench").glob("*.npz") if path.stem.split("_")[1] == name)
         with np.load(path) as found:
             x = found["X"].astype(np.float64)[:MOST_ROWS]
@@ -49,9 +57,6 @@ def tables(folder: Path, *, quick: bool) -> Iterator[tuple[str, pd.DataFrame]]:
             ranks = frame[column].rank(method="first", pct=True)
             frame[column] = pd.cut(ranks, LEVELS, labels=list("abcd")).astype(str)
         yield name, frame.head(100) if quick else frame
-    if not quick:
-        frame = pd.read_csv(folder / "students-dropout" / "data.csv", sep=";", encoding="utf-8-sig")
-        yield "students", frame.astype({name: str for name in frame if name.strip() in CODES})
 
 
 def taken_out(frame: pd.DataFrame, rate: float, way: str) -> Mask:
@@ -141,25 +146,34 @@ def measure(name: str, frame: pd.DataFrame, rate: float, way: str) -> dict[str, 
     return row
 
 
+def summary(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Print on how many tables, and on how many of their settings, ours is best and faster."""
+    rows = [row for part in found.values() for row in part]
+    best = {id(row) for row in rows if row["layerwise"] <= min(row["iterative"], row["usual"])}
+    told = sum(all(id(row) in best for row in part) for part in found.values())
+    print(f"best in all settings of {told} of {len(found)} tables, in {len(best)} of {len(rows)} settings")
+    wide = {name: part for name, part in found.items() if part[0]["columns"] > 20}
+    seconds = {name: [sum(row[f"{who} seconds"] for row in part) for who in FILLERS] for name, part in wide.items()}
+    faster = sum(ours <= theirs for ours, theirs in seconds.values())
+    each = sum(row["layerwise seconds"] <= row["iterative seconds"] for part in wide.values() for row in part)
+    print(f"over 20 columns: faster than IterativeImputer on {faster} of {len(wide)} tables, in {each} settings")
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--quick", action="store_true", help="100 rows of one table; nothing kept")
+    parser.add_argument("--only", nargs="+", choices=TABLES, default=list(TABLES), help="which tables")
     arguments = parser.parse_args(words)
     rates, ways = (RATES[1:2], WAYS) if arguments.quick else (RATES, WAYS)
-    rows = [
-        measure(name, frame, rate, way)
-        for name, frame in tables(arguments.data_dir, quick=arguments.quick)
-        for way in ways
-        for rate in rates
-    ]
-    best = sum(row["layerwise"] <= min(row["iterative"], row["usual"]) for row in rows)
-    wide = [row for row in rows if row["columns"] > 20]
-    faster = sum(row["layerwise seconds"] <= row["iterative seconds"] for row in wide)
-    print(f"best on {best} of {len(rows)}; faster than IterativeImputer on {faster} of {len(wide)} over 20 columns")
-    if not arguments.quick:
-        keep("gaps", {"rows": rows})
+    path = RESULTS / "gaps.json"
+    found = json.loads(path.read_text("utf-8"))["tables"] if path.exists() and not arguments.quick else {}
+    for name, frame in tables(arguments.data_dir, arguments.only, quick=arguments.quick):
+        found[name] = [measure(name, frame, rate, way) for way in ways for rate in rates]
+        if not arguments.quick:
+            keep("gaps", {"tables": found})
+    summary(found)
 
 
 if __name__ == "__main__":
