@@ -191,7 +191,27 @@ def test_a_file_that_is_no_database_is_left_alone(table, tmp_path):
     assert (tmp_path / "study.db").read_bytes() == b"no database" * 100
 
 
-@pytest.mark.parametrize("changes", [{"trials": 0}, {"timeout": 0.0}, {"timeout": float("nan")}])
+@pytest.mark.parametrize(("sampler", "pruner"), [("random", "halving"), ("random", "hyperband"), ("tpe", "none")])
+def test_trials_are_drawn_and_abandoned_as_is_asked(table, tmp_path, sampler, pruner):
+    found = search(table, WANTED, budget=budget(tmp_path, 4, sampler=sampler, pruner=pruner))
+    again = search(table, WANTED, budget=Budget(4, sampler=sampler, pruner=pruner))
+    assert found == again
+    drawn = [trial.params["dropout"] for trial in loaded(tmp_path).trials[1:]]
+    assert len(set(drawn)) == 3
+    if pruner == "none":
+        assert found.figures["pruned"] == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trials": 0},
+        {"timeout": 0.0},
+        {"timeout": float("nan")},
+        {"sampler": "grid"},
+        {"pruner": "shears"},
+    ],
+)
 def test_a_budget_that_is_none_is_refused(changes):
     with pytest.raises(InputError, match="must be"):
         Budget(**changes)

@@ -25,6 +25,10 @@ def search(
         typer.Option(help="A database that keeps the trials, like sqlite:///study.db; the same command goes on."),
     ] = None,
     study: Annotated[str, typer.Option(help="The name of the study in the database.")] = "layerwise",
+    sampler: Annotated[str, typer.Option(help="What draws the trials: tpe, random.")] = "tpe",
+    pruner: Annotated[
+        str, typer.Option(help="What abandons trials early: median, halving, hyperband, none.")
+    ] = "median",
     hidden: Annotated[str, typer.Option("--hidden", "--hidden-layer-sizes", help="Widths like 64,32.")] = "auto",
     epochs: Annotated[int | None, typer.Option(min=1, help="Of each trial; by default chosen by the rows.")] = None,
     label: Label = None,
@@ -49,7 +53,14 @@ def search(
     found = commands.search(
         DataOptions(data, data_dir, label, names(drop), member),
         Wanted(code, widths_of(hidden) or None, epochs, seed, device),
-        budget=Budget(trials, None if timeout is None else seconds_of(timeout, "--timeout"), storage, study),
+        budget=Budget(
+            trials,
+            None if timeout is None else seconds_of(timeout, "--timeout"),
+            storage,
+            study,
+            sampler=sampler,
+            pruner=pruner,
+        ),
         output=output,
         tell=None if quiet else tell,
     )

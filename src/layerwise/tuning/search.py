@@ -69,7 +69,7 @@ def search(table: Table, wanted: Wanted, *, budget: Budget | None = None, tell: 
     study = open_study(budget, wanted.seed)
     check_identity(study, _identity(table, wanted), budget)
     rate = _rate(study, table, wanted)
-    trying = _Trying(table, wanted, (min(rate / AROUND, usual["lr"]), max(rate * AROUND, usual["lr"])))
+    trying = _Trying(table, wanted, budget.sampler, (min(rate / AROUND, usual["lr"]), max(rate * AROUND, usual["lr"])))
 
     def after(study: "Study", trial: "FrozenTrial") -> None:
         done = ended(study)
@@ -99,12 +99,13 @@ class _Trying:
 
     table: Table
     wanted: Wanted
+    sampler: str
     rates: tuple[float, float]
 
     def __call__(self, trial: "Trial") -> float:
         from optuna import TrialPruned
 
-        trial.study.sampler = sampler(self.wanted.seed, trial.number)
+        trial.study.sampler = sampler(self.sampler, self.wanted.seed, trial.number)
         recipe, is_usual = self.recipe(trial), bool(trial.user_attrs.get(USUAL))
         trial.set_user_attr(RECIPE, {"arguments": dict(recipe.arguments), "dropout": recipe.dropout})
 

@@ -10,10 +10,14 @@ from layerwise.randomness import key
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-__all__ = ["Budget", "check_identity", "ended", "open_study", "sampler"]
+__all__ = ["PRUNERS", "SAMPLERS", "Budget", "check_identity", "ended", "open_study", "sampler"]
+
+SAMPLERS = ("tpe", "random")
+PRUNERS = ("median", "halving", "hyperband", "none")
 
 IDENTITY = "identity"
 # How long a process waits for another one that writes to the same file.
@@ -25,28 +29,36 @@ FIRST_TRIALS = 5
 @final
 @dataclass(frozen=True)
 class Budget:
-    """How long a search goes on, and where its trials are kept.
+    """How long a search goes on, where its trials are kept, and what draws and abandons them.
 
     Arguments:
         trials: ended ones in the study, those of earlier and of other processes included.
         timeout: seconds after which no trial begins; None for no limit.
         storage: URL of a database, like sqlite:///study.db; None keeps them in memory.
         study: the name of the study there.
+        sampler: of Optuna: "tpe" (tree-structured Parzen estimator, Bergstra et al. 2011) or "random".
+        pruner: of Optuna: "median", "halving" (successive halving, Li et al. 2020), "hyperband" (Li et al. 2018), or
+            "none", which lets every trial come to its end.
 
     Raises:
-        InputError: for fewer than one trial, or a time that is not positive.
+        InputError: for fewer than one trial, a time that is not positive, or an unknown sampler or pruner.
     """
 
     trials: int = 20
     timeout: float | None = None
     storage: str | None = None
     study: str = "layerwise"
+    sampler: str = "tpe"
+    pruner: str = "median"
 
     def __post_init__(self) -> None:
         if self.trials < 1:
             raise InputError(f"trials must be at least 1; got {self.trials}.")
         if self.timeout is not None and not self.timeout > 0:
             raise InputError(f"timeout must be a positive time; got {self.timeout}.")
+        for name, given, known in (("sampler", self.sampler, SAMPLERS), ("pruner", self.pruner, PRUNERS)):
+            if given not in known:
+                raise InputError(f"{name} must be one of {', '.join(known)}; got {given!r}.")
 
 
 def open_study(budget: Budget, seed: int) -> "Study":
@@ -67,23 +79,38 @@ def open_study(budget: Budget, seed: int) -> "Study":
     with _told(budget.storage or ""):
         return optuna.create_study(
             storage=None if budget.storage is None else _storage(budget.storage),
-            sampler=sampler(seed, 0),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=FIRST_TRIALS),
+            sampler=sampler(budget.sampler, seed, 0),
+            pruner=_pruner(budget.pruner),
             study_name=budget.study,
             direction="minimize",
             load_if_exists=True,
         )
 
 
-def sampler(seed: int, number: int) -> "BaseSampler":
-    """What draws a trial of that number: Optuna's tree-structured Parzen estimator (Bergstra et al. 2011).
+def sampler(name: str, seed: int, number: int) -> "BaseSampler":
+    """What draws a trial of that number.
 
     Its randomness is keyed by the number: a search that goes on does not draw again what it drew before, nor do
     processes that share a study draw the same.
     """
-    import optuna
+    from optuna import samplers
 
-    return optuna.samplers.TPESampler(seed=key(seed, number) % 2**32, n_startup_trials=FIRST_TRIALS)
+    keyed = key(seed, number) % 2**32
+    if name == "random":
+        return samplers.RandomSampler(seed=keyed)
+    return samplers.TPESampler(seed=keyed, n_startup_trials=FIRST_TRIALS)
+
+
+def _pruner(name: str) -> "BasePruner":
+    from optuna import pruners
+
+    if name == "halving":
+        return pruners.SuccessiveHalvingPruner()
+    if name == "hyperband":
+        return pruners.HyperbandPruner()
+    if name == "none":
+        return pruners.NopPruner()
+    return pruners.MedianPruner(n_startup_trials=FIRST_TRIALS)
 
 
 def ended(study: "Study") -> "list[FrozenTrial]":
