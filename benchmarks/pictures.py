@@ -49,8 +49,6 @@ PHOTO_NOISE, DIGIT_NOISE = 25 / 255, 0.5
 TEST_PHOTOS, SQUARE = ("05.png", "15.png", "23.png"), 256
 TEST_NUCLEI = 60
 JUDGED = 500
-# As many as six minutes on two cores allow.
-NATURAL_EPOCHS = 9
 
 Picture = NDArray[np.float32]
 Filter = Callable[[Picture, float, float], Picture]
@@ -83,8 +81,9 @@ def digits(folder: Path, size: Size) -> tuple[Table, Table]:
 
 def natural(phase: Phase) -> Phase:
     """The same by natural gradient: so few weights are far from what they can by gradient descent in ten epochs."""
-    epochs = min(phase.epochs, NATURAL_EPOCHS)
-    return replace(phase, optimizer=KFAC(), schedule=Constant(), batch_size=500, epochs=epochs)
+    # A picture has hundreds of places at which a convolution is seen: few pictures tell enough of the curvature.
+    optimizer = KFAC(factor_rows=32, model_rows=128)
+    return replace(phase, optimizer=optimizer, schedule=Constant(), batch_size=500)
 
 
 def autoencoder(
