@@ -3,7 +3,8 @@
 import logging
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from typing import final
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from layerwise.data.columns import Binary, Column, Constant, Numeric
 from layerwise.data.table import NAMED_AT_MOST, Origin, Raw, listing
 
-__all__ = ["Repair", "Repairs", "far", "neither", "repairs_of"]
+__all__ = ["Repair", "Repairs", "far", "neither", "repairs_of", "told_once"]
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +90,24 @@ class Repairs:
                 logger.warning("%s", line)
             if told is not None:
                 told.add(line)
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """Within it each line is logged once, however many fits see the same columns and cells."""
+    seen: set[str] = set()
+
+    def new(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        known = text in seen
+        seen.add(text)
+        return not known
+
+    logger.addFilter(new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(new)
 
 
 def repairs_of(columns: Sequence[tuple[Column, Raw]], origin: Origin) -> Repairs:

@@ -1,9 +1,7 @@
 """Do codes help to predict? Raw columns, principal components, codes, and raw columns with codes, side by side."""
 
 import importlib.util
-import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, final, get_args
 
@@ -21,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from layerwise.corruptions import SwapNoise
 from layerwise.data import Schema, Table, read
+from layerwise.data.repairs import told_once
 from layerwise.errors import InputError
 from layerwise.estimators.frames import is_frame
 from layerwise.estimators.targets import Classes, Given, Numbers, has_value
@@ -146,7 +145,7 @@ def compare(
     given = dict(learners or _learners(kind, random_state))
     scores: dict[tuple[str, str], list[float]] = {(part, name): [] for part in FEATURES for name in given}
     make = encoder or sparse_encoder
-    with _told_once():
+    with told_once():
         for number, (train, test) in enumerate(_folds(wanted, kind, repeats, random_state)):
             sets = _features(table, train, test, make(code, random_state + number), code)
             for (part, name), found in scores.items():
@@ -206,25 +205,6 @@ def corrected_interval(differences: Array) -> tuple[float, float]:
     deviation = float(np.std(differences, ddof=1)) if count > 1 else 0.0
     half = float(students_t.ppf((1 + CONFIDENCE) / 2, max(count - 1, 1))) * deviation * (1 / count + 1) ** 0.5
     return mean - half, mean + half
-
-
-@contextmanager
-def _told_once() -> Iterator[None]:
-    """What is remarked about columns and cells is remarked in one fold, not in all of them."""
-    seen: set[str] = set()
-
-    def new(record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        known = text in seen
-        seen.add(text)
-        return not known
-
-    logger = logging.getLogger("layerwise.data.repairs")
-    logger.addFilter(new)
-    try:
-        yield
-    finally:
-        logger.removeFilter(new)
 
 
 def _target(table: Table, y: Any) -> NDArray[Any]:
