@@ -218,6 +218,17 @@ def test_the_file_does_what_the_estimator_does(
         assert again.get("completed_categories", feeds["categories"])[0, 0] == "Quito"
 
 
+def test_an_exported_imputer_keeps_within_what_has_been_seen(tmp_path):
+    draw = np.random.default_rng(0)
+    x = np.maximum(draw.normal(size=(200, 3)) @ draw.normal(size=(3, 3)), -0.125).astype(np.float32)
+    holes = np.where(draw.random(x.shape) < 0.3, np.nan, x).astype(np.float32)
+    estimator = AutoencoderImputer(recipe=partial(imputation, epochs=1), **NET).fit(holes)
+    export_onnx(estimator, tmp_path / "model.onnx")
+    (found,) = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(None, {"numbers": holes})
+    assert found.min() == -0.125
+    assert found[np.isnan(holes)].min() == -0.125
+
+
 def fitted(activation: Callable[[torch.Tensor], torch.Tensor]) -> DeepAutoencoder:
     return DeepAutoencoder(2, max_epochs=1, layer=Layer(activation=activation), linear_path=False, **NET).fit(IRIS)
 

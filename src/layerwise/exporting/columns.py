@@ -330,7 +330,15 @@ def multiple_of(column: Column) -> float:
 
 
 def _ends(column: Numeric) -> tuple[float, float]:
-    """The least and the largest cell that the column's type holds."""
+    """The least and the largest cell that the column's type holds, and that its bounds allow."""
+    low, high = _held(column)
+    if column.bounds is None:
+        return low, high
+    least, most = column.bounds
+    return max(low, column.origin + least), min(high, column.origin + most)
+
+
+def _held(column: Numeric) -> tuple[float, float]:
     kind = storage(column.dtype)
     if is_timed(column):
         low, high = RANGES[column.dtype.partition("[")[0]]
