@@ -118,6 +118,11 @@ def test_processes_share_a_study(table, tmp_path):
     assert len({json.dumps(trial.params) for trial in trials}) == len(trials)
 
 
+def test_what_is_remarked_about_columns_is_remarked_once(caplog):
+    search(Table.from_array(np.c_[values(), np.ones(30)]), WANTED, budget=Budget(2))
+    assert sum("kept out of the network" in record.getMessage() for record in caplog.records) == 1
+
+
 def test_trials_without_prospects_are_abandoned(tmp_path):
     """A rate that is much too small is seen to be so before all folds are through."""
     found = search(

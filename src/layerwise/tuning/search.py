@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 from layerwise.data import Table
+from layerwise.data.repairs import told_once
 from layerwise.errors import TrainingDiverged
 from layerwise.estimators.split import LEAST_ROWS
 from layerwise.recipes import RecipeFile
@@ -45,6 +46,7 @@ class Found:
     figures: dict[str, Any]
 
 
+@told_once()
 def search(table: Table, wanted: Wanted, *, budget: Budget | None = None, tell: Tell | None = None) -> Found:
     """Search for the arguments of the default recipe.
 
