@@ -50,17 +50,11 @@ def search(
     def tell(line: str) -> None:
         sys.stderr.write(visible(line) + "\n")
 
+    limit = None if timeout is None else seconds_of(timeout, "--timeout")
     found = commands.search(
         DataOptions(data, data_dir, label, names(drop), member),
         Wanted(code, widths_of(hidden) or None, epochs, seed, device),
-        budget=Budget(
-            trials,
-            None if timeout is None else seconds_of(timeout, "--timeout"),
-            storage,
-            study,
-            sampler=sampler,
-            pruner=pruner,
-        ),
+        budget=Budget(trials, limit, storage, study, sampler=sampler, pruner=pruner),
         output=output,
         tell=None if quiet else tell,
     )
