@@ -32,7 +32,7 @@ INTERRUPTED = "interrupted"
 @final
 @dataclass(frozen=True)
 class PhaseStart:
-    """A phase begins: its name and place in the recipe, its epochs, the steps in each, and its rows.
+    """A phase begins: its name and place in the recipe, its epochs, the steps of all of them, and its rows.
 
     A run that goes on begins its phase again for the watchers, but not for the history.
     """
@@ -190,7 +190,7 @@ class History:
     def record(self, event: Event) -> None:
         """Keep an event, of a long phase's steps only few, and show it to the watchers."""
         if isinstance(event, PhaseStart):
-            self._stride = max(1, event.epochs * event.steps // 1000)
+            self._stride = max(1, event.steps // 1000)
         if not isinstance(event, StepEnd) or event.step % self._stride == 0:
             self._keep([dataclasses.asdict(event)])
         for watcher in self.watch:
@@ -208,7 +208,7 @@ class History:
 
     def again(self, start: PhaseStart) -> None:
         """Tell the watchers in which phase a run goes on; the row is there already."""
-        self._stride = max(1, start.epochs * start.steps // 1000)
+        self._stride = max(1, start.steps // 1000)
         for watcher in self.watch:
             watcher(start)
 

@@ -1,5 +1,6 @@
 """One stretch of training: which part, on what objective, by which optimizer, for how long."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -197,13 +198,15 @@ class Phase:
         view: the part that is trained; nothing outside it moves.
         corruption: what is done to the part's input; the target stays clean.
         batch_size: the largest batch; the rows are spread evenly, and none is dropped.
+        growth: factor by which that grows from epoch to epoch, until one batch holds all rows: what a step of the
+            second order gains on few rows is soon lost on others (Martens & Grosse 2015, section 13).
         schedule: factor on the optimizer's rate.
         stop: when to end early.
         average: decay of an exponential moving average of the weights, by step; the average is what is validated and
             kept (Polyak & Juditsky 1992). 0 keeps the weights themselves.
 
     Raises:
-        InputError: for fewer than 1 epoch, a batch size below 1, or a decay outside [0, 1).
+        InputError: for fewer than 1 epoch, a batch size or growth below 1, or a decay outside [0, 1).
 
     >>> from layerwise.optim import FirstOrder
     >>> Phase("train", Objective(), FirstOrder(), epochs=3).view
@@ -217,6 +220,7 @@ class Phase:
     view: View = Whole()
     corruption: Corruption | None = None
     batch_size: int = 256
+    growth: float = 1.0
     schedule: Schedule = Constant()
     stop: Stop = Stop()
     average: float = 0.0
@@ -226,8 +230,29 @@ class Phase:
             raise InputError(f"epochs of phase {self.name!r} must be at least 1; got {self.epochs}.")
         if self.batch_size < 1:
             raise InputError(f"batch_size of phase {self.name!r} must be at least 1; got {self.batch_size}.")
+        if not 1 <= self.growth < math.inf:
+            raise InputError(f"growth of phase {self.name!r} must be finite and at least 1; got {self.growth}.")
         if not 0 <= self.average < 1:
             raise InputError(f"average of phase {self.name!r} must be at least 0 and below 1; got {self.average}.")
+
+    def batches(self, rows: int, epoch: int = 1) -> int:
+        """Of an epoch, counted from 1; none of a single row, unless that is what was asked for.
+
+        >>> from layerwise.optim import FirstOrder
+        >>> growing = Phase("train", Objective(), FirstOrder(), epochs=9, batch_size=100, growth=2)
+        >>> [growing.batches(1000, epoch) for epoch in (1, 2, 4, 5, 9)]
+        [10, 5, 2, 1, 1]
+        """
+        if self.batch_size == self.growth == 1:
+            return rows
+        grown = 1 if self.growth == 1 else self.growth ** min(epoch - 1, math.ceil(math.log(rows, self.growth)))
+        return max(1, min(math.ceil(rows / (self.batch_size * grown)), rows // 2))
+
+    def steps(self, rows: int) -> int:
+        """Of the whole phase."""
+        if self.growth == 1:
+            return self.epochs * self.batches(rows)
+        return sum(self.batches(rows, epoch) for epoch in range(1, self.epochs + 1))
 
 
 Recipe = Sequence[Phase]

@@ -35,7 +35,7 @@ from layerwise.training.keeper import Keeper
 from layerwise.training.phase import Phase
 from layerwise.training.resources import check_memory, memory_needed, multiplications
 
-__all__ = ["PhaseRun", "Run", "steps_of"]
+__all__ = ["PhaseRun", "Run"]
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,6 @@ class PhaseRun:
         self.part = phase.view.part(run.model)
         self.stepper = phase.optimizer.start(self.part)
         self.keeper = Keeper(self.part, phase.average)
-        self.steps = steps_of(len(run.data), phase.batch_size)
         self.started = time.perf_counter()
         self.epoch = self.step = self.done = self.closed = self.failures = 0
         self.sums: dict[str, float] = {}
@@ -125,7 +124,7 @@ class PhaseRun:
             first = self.run.data.batch(torch.arange(1)).to(self.run.runtime.torch_device)
             return self.phase.view.feed(self.run.model, first).x
 
-        return multiplications(self.part, row) * math.ceil(len(self.run.data) / self.steps)
+        return multiplications(self.part, row) * math.ceil(len(self.run.data) / self.phase.batches(len(self.run.data)))
 
     @property
     def seconds(self) -> float:
@@ -159,7 +158,8 @@ class PhaseRun:
         self.run.history.record(PhaseEnd(self.phase.name, reason, epochs, self.keeper.best_epoch, self.seconds))
 
     def _begin(self, state: State | None) -> None:
-        start = PhaseStart(self.phase.name, self.phase.epochs, self.steps, len(self.run.data), self.number)
+        rows = len(self.run.data)
+        start = PhaseStart(self.phase.name, self.phase.epochs, self.phase.steps(rows), rows, self.number)
         logger.info("phase %d: %s", self.number + 1, self.phase)
         if state is None:
             self.run.history.record(start)
@@ -174,9 +174,10 @@ class PhaseRun:
     def _take_steps(self) -> None:
         self.part.train()
         run, phase = self.run, self.phase
-        shuffled = batches(run.data, self.steps, generator=generator(run.seed, self.number, self.epoch))
+        count = phase.batches(len(run.data), self.epoch)
+        shuffled = batches(run.data, count, generator=generator(run.seed, self.number, self.epoch))
         for index in shuffled[self.step :]:
-            progress = self.done / (self.steps * phase.epochs)
+            progress = (self.epoch - 1 + self.step / count) / phase.epochs
             problem = self._problem(index, key(run.seed, self.number, self.epoch, self.step, 0), progress)
             rate = phase.schedule(progress) * 0.5**self.failures
             try:
@@ -294,7 +295,9 @@ class PhaseRun:
             one = self.part(batch.x[:1])
         self.part.train()
         needed = memory_needed(self.run.model, self.part, one)
-        check_memory(self.phase.name, needed, len(batch.x), self.run.runtime.torch_device)
+        rows = len(self.run.data)
+        largest = math.ceil(rows / self.phase.batches(rows, self.phase.epochs))
+        check_memory(self.phase.name, needed, largest, self.run.runtime.torch_device)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """All that decides what comes next, beside the model."""
@@ -362,9 +365,3 @@ class PhaseRun:
         factor = 0.5**failures
         logger.warning("phase %r, step %d: %s; back to step %d, rate x %g.", phase, step, cause, self.done, factor)
         self.run.history.record(RollBack(phase, epoch, step, self.done, factor, cause))
-
-
-def steps_of(rows: int, batch_size: int) -> int:
-    """The batches of an epoch; none of a single row, unless that is what was asked for."""
-    steps = math.ceil(rows / batch_size)
-    return steps if batch_size == 1 else max(1, min(steps, rows // 2))

@@ -56,8 +56,9 @@ class ProgressBar:
     def __call__(self, event: Event) -> None:
         """Draw an event."""
         if isinstance(event, PhaseStart):
-            total = event.epochs * event.steps
-            self.task = self.progress.add_task(event.phase, total=total, epoch=f"0/{event.epochs}", speed="", terms="")
+            self.task = self.progress.add_task(
+                event.phase, total=event.steps, epoch=f"0/{event.epochs}", speed="", terms=""
+            )
             self.epochs, self.shown, self.validation = event.epochs, 0.0, ""
         elif isinstance(event, StepEnd) and self.task is not None:
             # Drawing costs more than a small step does.

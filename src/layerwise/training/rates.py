@@ -20,7 +20,7 @@ from layerwise.runtime import Runtime
 from layerwise.training.history import Event, History, StepEnd, StopPhase
 from layerwise.training.interrupt import stop_flag
 from layerwise.training.phase import Phase
-from layerwise.training.phase_run import PhaseRun, Run, steps_of
+from layerwise.training.phase_run import PhaseRun, Run
 from layerwise.training.schedule import Schedule
 from layerwise.training.trial import check
 
@@ -191,12 +191,13 @@ def _value(model: Autoencoder, batch: Batch, phase: Phase, *, noise: int, runtim
 def _at(phase: Phase, rate: float, batches: int, rows: int) -> Phase:
     """The phase at another rate, its schedule squeezed into some mini-batches."""
     assert isinstance(phase.optimizer, FirstOrder)
-    steps = steps_of(rows, phase.batch_size)
+    steps = phase.batches(rows)
     epochs = math.ceil(batches / steps)
     return replace(
         phase,
         optimizer=replace(phase.optimizer, lr=rate),
         epochs=epochs,
+        growth=1.0,
         schedule=_Squeezed(phase.schedule, batches / (steps * epochs)),
         average=0.0,
     )
