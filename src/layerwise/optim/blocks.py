@@ -1,5 +1,6 @@
 """Blocks of the Fisher matrix, each of one matrix of parameters: how they are learned, damped and inverted."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import final
@@ -196,5 +197,11 @@ def _inverse(factor: Tensor, damping: float) -> Tensor:
 def _eigen(factor: Tensor) -> tuple[Tensor, Tensor]:
     if not factor.isfinite().all():
         raise NonFinite("a factor of the Fisher matrix")
-    values, vectors = torch.linalg.eigh(factor)
+    try:
+        values, vectors = torch.linalg.eigh(factor)
+    except RuntimeError:
+        values = vectors = factor.new_tensor(math.nan)
+    # LAPACK may fail in float32 where many eigenvalues are nearly the same, and does not always say so.
+    if not (values.isfinite().all() and vectors.isfinite().all()):
+        values, vectors = (found.to(factor.dtype) for found in torch.linalg.eigh(factor.double()))
     return values.clamp(min=0), vectors.contiguous()
