@@ -85,6 +85,30 @@ def test_every_row_is_used_once_an_epoch(rows, batch_size):
     assert len([row for row in history.rows if row["event"] == "step"]) == len(data.sizes)
 
 
+def test_batches_grow_until_one_holds_all_rows():
+    data = Counted(normal(40, FEATURES))
+    phase = Phase("grow", Objective(), OPTIMIZERS["SGD"], epochs=6, batch_size=5, growth=2.0)
+    history = fit(MODELS["deep"](0), data, [phase], runtime=CPU)
+    assert data.seen.tolist() == [6] * 40
+    assert data.sizes == [5] * 8 + [10] * 4 + [20] * 2 + [40] * 3
+    assert phase.steps(40) == len(data.sizes) == history.rows[0]["steps"]
+
+
+def test_schedules_follow_the_epochs_where_batches_grow():
+    phase = Phase("grow", Objective(), OPTIMIZERS["SGD"], epochs=4, batch_size=5, growth=2.0, schedule=Cosine())
+    history = fit(MODELS["deep"](0), TensorRows(normal(20, FEATURES)), [phase], runtime=CPU)
+    rates = [row["rate"] for row in history.rows if row["event"] == "step"]
+    assert rates == [Cosine()(progress) for progress in (0.0, 1 / 16, 2 / 16, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4)]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 1000])
+@pytest.mark.parametrize("growth", [1.0, 1.001, 1.5, 1e300])
+def test_any_growth_ends_in_one_batch_and_none_is_of_a_single_row(rows, growth):
+    phase = Phase("grow", Objective(), OPTIMIZERS["SGD"], epochs=10**9, batch_size=2, growth=growth)
+    assert phase.batches(rows) == max(1, rows // 2)
+    assert phase.batches(rows, phase.epochs) == (phase.batches(rows) if growth == 1 else 1)
+
+
 def test_rows_come_in_another_order_every_epoch():
     class Ordered(Counted):
         def batch(self, index: Tensor) -> Batch:
@@ -154,6 +178,9 @@ def test_a_recipe_can_be_run_again():
     [
         ({"epochs": 0}, "epochs of phase 'train' must be at least 1; got 0"),
         ({"batch_size": 0}, "batch_size of phase 'train' must be at least 1; got 0"),
+        ({"growth": 0.9}, "growth of phase 'train' must be finite and at least 1; got 0.9"),
+        ({"growth": float("nan")}, "growth of phase 'train'"),
+        ({"growth": float("inf")}, "growth of phase 'train'"),
         ({"average": 1.0}, "average of phase 'train' must be at least 0 and below 1; got 1.0"),
         ({"average": -0.1}, "average of phase 'train'"),
         ({"average": float("nan")}, "average of phase 'train'"),

@@ -127,6 +127,7 @@ _RULES: dict[str, _Rule] = {
     "epochs": _WHOLE,
     "fine_tune_epochs": _WHOLE,
     "batch_size": _WHOLE,
+    "growth": (lambda value: is_number(value) and 1 <= value < math.inf, "a finite number from 1 on"),
     "lr": _RATE,
     "linear_lr": _RATE,
     "fine_tune_lr": _RATE,

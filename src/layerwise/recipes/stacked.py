@@ -56,6 +56,7 @@ def end_to_end(
     epochs: int | None = None,
     lr: float = 1e-3,
     batch_size: int = 128,
+    growth: float = 1.0,
     optimizer: Optimizer | None = None,
 ) -> list[Phase]:
     """No pre-training: the whole net at once, by Adam with a cosine schedule or another optimizer.
@@ -65,14 +66,16 @@ def end_to_end(
         epochs: passes over the rows; by default 60, and on fewer rows enough for 3000 steps.
         lr: the largest rate, of Adam.
         batch_size: rows of a batch; those of the second order want a thousand or more.
+        growth: factor by which that grows from epoch to epoch, which those of the second order want too.
         optimizer: instead of Adam.
 
     >>> [phase.name for phase in end_to_end(Setting(5000))]
     ['train']
     """
-    return [
-        fine_tuning(setting, epochs=epochs, lr=lr, optimizer=optimizer, batch_size=batch_size, name="train", usual=60)
-    ]
+    tune = fine_tuning(
+        setting, epochs=epochs, lr=lr, optimizer=optimizer, batch_size=batch_size, name="train", usual=60
+    )
+    return [replace(tune, growth=growth)]
 
 
 def layerwise(

@@ -239,7 +239,7 @@ class Phase:
         """Of an epoch, counted from 1; none of a single row, unless that is what was asked for.
 
         >>> from layerwise.optim import FirstOrder
-        >>> growing = Phase("train", Objective(), FirstOrder(), epochs=9, batch_size=100, growth=2)
+        >>> growing = Phase("train", Objective(), FirstOrder(), epochs=9, batch_size=100, growth=2.0)
         >>> [growing.batches(1000, epoch) for epoch in (1, 2, 4, 5, 9)]
         [10, 5, 2, 1, 1]
         """
