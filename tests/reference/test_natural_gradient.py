@@ -2,6 +2,7 @@
 
 import copy
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -290,6 +291,44 @@ def test_an_ill_conditioned_regression_is_solved_in_a_few_steps(name):
         errors[key] = Problem(model, Objective(prediction_error), batch).loss().item() / float(y.var(0).sum())
     assert errors["natural"] < 1e-4
     assert errors["descent"] > 0.3
+
+
+@both
+@pytest.mark.parametrize("model", MODELS)
+def test_no_step_makes_its_own_batch_worse(model, name):
+    network = MODELS[model](0).double().train()
+    stepper = type(NATURAL[name])(damping=1e-6).start(network)  # type: ignore[call-arg]
+    problem, values = Problem(network, Objective(), rows_with_holes(40, dtype=FLOAT), noise=3), list[float]()
+    for _ in range(15):
+        values.append(problem.loss().item())
+        stepper.step(problem)
+    assert all(after <= before * (1 + 1e-12) for before, after in pairwise(values))
+
+
+class Ascending(Fidelity):
+    """The squared error, with its slope the wrong way round."""
+
+    name = "squared_error"
+
+    def rows(self, run: Pass, target: Batch) -> Tensor:
+        value = squared_error.rows(run, target)
+        return 2 * value.detach() - value
+
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Tensor:
+        return squared_error.sampled(run, target, noise)
+
+
+@both
+def test_where_no_step_lowers_the_loss_none_is_taken_and_it_is_told(name):
+    model = half()
+    before = model.last.weight.detach().clone()
+    stepper = NATURAL[name].start(model)
+    stepper.step(Problem(model, Objective(Ascending()), Batch(normal(5, 4, dtype=FLOAT), None)))
+    assert torch.equal(model.last.weight, before)
+    assert stepper.fall_back == "no step lowered the loss of its batch, and none was taken"
+    stepper.step(Problem(model, Objective(), Batch(normal(5, 4, dtype=FLOAT), None)))
+    assert not torch.equal(model.last.weight, before)
+    assert stepper.fall_back == ""
 
 
 class Edged(Fidelity):

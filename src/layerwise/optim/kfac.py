@@ -3,7 +3,7 @@
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -19,9 +19,13 @@ __all__ = ["EKFAC", "KFAC", "NaturalGradient"]
 
 logger = logging.getLogger(__name__)
 
-# Of the damping, in each step (section 6.5), and of the running means (section 5).
-SHRINKAGE, MEMORY = 19 / 20, 0.95
-JUDGED_EVERY = 5
+# Of the damping, in each step (section 6.5), and of the running means (section 5). The paper's 19/20 never takes a bad
+# step back, and has to be more careful.
+SHRINKAGE, MEMORY = 0.9, 0.95
+# How often a step is halved before none is taken.
+HALVINGS = 8
+# One row in so many of a large batch is enough for its curvature.
+SHARE = 16
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,15 @@ class NaturalGradient(Optimizer, ABC):
     seen in a pass (`Tape`), whatever the model; a parameter without such a use gets a diagonal block, which the log
     tells. The quadratic model with the exact Gauss-Newton matrix, penalties among it, gives the step's length and how
     much of the last step \delta' is kept; what it promised against what was gained steers the damping \lambda, and what
-    it promises with a little more or less, or with \lambda itself, the damping \gamma^2 of the blocks.
+    it promises with a little more or less, or with \lambda itself, the damping \gamma^2 of the blocks. A step that
+    makes the loss of its batch worse is halved until it does not. Where the loss falls on each batch, and on other rows
+    does not, let the batches grow (`Phase.growth`).
 
     Arguments:
         damping: the first \lambda, in units of the loss's curvature.
         interval: steps between two inversions, and between two choices of \gamma.
-        factor_rows: rows of each batch by which the blocks are learned; all, if it has fewer.
-        model_rows: rows of each batch on which the quadratic model is computed.
+        factor_rows: rows of each batch by which the blocks are learned, at least; a sixteenth of it, if that is more.
+        model_rows: rows of each batch on which the quadratic model is computed, at least; or a sixteenth of it.
 
     Raises:
         InputError: for numbers that are not positive.
@@ -148,17 +154,14 @@ class _NaturalStepper(Stepper):
                 raise NonFinite("the gradient")
             return terms
         self.steps += 1
-        self._learn(problem.first(self.choice.factor_rows))
-        part = problem.first(self.choice.model_rows)
+        rows = len(problem.input)
+        self._learn(problem.first(max(self.choice.factor_rows, rows // SHARE)))
+        part = problem.first(max(self.choice.model_rows, rows // SHARE))
         model = _QuadraticModel(part, slope, last=self.last, damping=self.damping)
         promised, step = self._best(problem, model, gradients)
         if not math.isfinite(promised):
             raise NonFinite("the natural gradient")
-        self.last = rate * step
-        moved = [p + d for p, d in zip(problem.parameters, problem.split(self.last), strict=True)]
-        if self.steps % JUDGED_EVERY == 0 and promised < 0 < rate:
-            gained = float(problem.loss(moved)) - before
-            self._judge(gained / (promised * rate * (2 - rate)))
+        moved = self._moved(problem, promised, step, before=before, rate=rate)
         for parameter, new in zip(problem.parameters, moved, strict=True):
             parameter.copy_(new)
         return terms
@@ -176,6 +179,27 @@ class _NaturalStepper(Stepper):
         steps, self.damping, self.strength = values.pop("numbers").tolist()
         self.steps, self.last = int(steps), values.pop("last")
         self.saved, self.blocks = values, []
+
+    def _moved(
+        self, problem: Problem, promised: float, step: Tensor, *, before: float, rate: float
+    ) -> Sequence[Tensor]:
+        """The parameters after a step; one that makes the loss of its batch worse is halved until it does not."""
+        # Near the end all gains are rounding.
+        rounding = 10 * torch.finfo(torch.bfloat16 if problem.runtime.mixed else step.dtype).eps * abs(before)
+        self.fall_back = ""
+        for halvings in range(HALVINGS):
+            self.last = rate * 0.5**halvings * step
+            moved = [p + d for p, d in zip(problem.parameters, problem.split(self.last), strict=True)]
+            gained = before - float(problem.loss(moved)) + rounding
+            if gained >= 0:
+                if halvings:
+                    self._damp(self.strength)
+                elif promised < 0 < rate < 2:
+                    self._judge(gained / (rounding - promised * rate * (2 - rate)))
+                return moved
+            self.damping, self.strength = 2 * self.damping, math.sqrt(2) * self.strength
+        self.last, self.fall_back = torch.zeros_like(step), "no step lowered the loss of its batch, and none was taken"
+        return problem.parameters
 
     def _best(self, problem: Problem, model: _QuadraticModel, gradients: tuple[Tensor, ...]) -> tuple[float, Tensor]:
         """What the best step promises, and the step; with the best of four dampings of the blocks, now and then."""
@@ -203,12 +227,11 @@ class _NaturalStepper(Stepper):
             block.damp(strength)
 
     def _judge(self, ratio: float) -> None:
-        """Less damping where the quadratic model is right, more where it is not: once for several steps."""
-        factor = SHRINKAGE**JUDGED_EVERY
+        """Less damping where the quadratic model is right, more where it is not."""
         if ratio > 0.75:
-            self.damping *= factor
+            self.damping *= SHRINKAGE
         elif not ratio >= 0.25:
-            self.damping /= factor
+            self.damping /= SHRINKAGE
 
     def _learn(self, problem: Problem) -> None:
         tape = Tape(problem.parameters)
