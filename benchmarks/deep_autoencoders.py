@@ -66,9 +66,11 @@ COLUMNS: dict[str, Column] = {
     "Nesterov": Column({f"rate {lr}": nesterov(lr, 0.99) for lr in (0.05, 0.01, 0.001)}, 200),
     "ConjugateGradient": Column({"3 searches": ConjugateGradient()}, 1000),
     "HessianFree": Column({f"damping {d}": HessianFree(damping=d) for d in (1.0, 45.0)}, 1000, growth=1.1),
-    "KFAC": Column({f"damping {d:g}": KFAC(damping=d, interval=i) for d, i in ((10, 20), (150, 5))}, 1000, growth=1.1),
+    "KFAC": Column(
+        {f"damping {d:g}": KFAC(damping=d, interval=i) for d, i in ((10.0, 20), (150.0, 5))}, 1000, growth=1.1
+    ),
     "EKFAC": Column(
-        {f"damping {d:g}": EKFAC(damping=d, interval=i) for d, i in ((10, 20), (150, 5))}, 1000, growth=1.1
+        {f"damping {d:g}": EKFAC(damping=d, interval=i) for d, i in ((10.0, 20), (150.0, 5))}, 1000, growth=1.1
     ),
 }
 SECOND = "HessianFree", "KFAC", "EKFAC"

@@ -115,12 +115,16 @@ def test_deep_autoencoders(digits, capsys):
     few, nets = ["KFAC", "Nesterov"], ["mnist", "relu"]
     deep_autoencoders.main(["--data-dir", str(digits.parent), "--quick", "--only", *nets, "--optimizers", *few])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines] == [*(["mnist", name] for name in few), *[["relu", "epoch"]] * 2]
+    runs = [*few, "KFAC,"]
+    assert [line.split()[:2] for line in lines] == [*(["mnist", name] for name in runs), *[["relu", "epoch"]] * 2]
 
 
-def test_momentum_grows_and_falls_at_the_end():
-    momentum = deep_autoencoders.Momentum(0.99, 20_000)
-    assert [momentum(share) for share in (0.0, 0.0125, 0.5, 0.97)] == [0.5, 0.75, pytest.approx(1 - 0.5 / 41), 0.9]
+def test_adams_error_is_reached_at_the_first_row_with_no_more():
+    adam = [{"updates": 100, "seconds": 10.0, "examples": 20.0, "error": 1.5}]
+    curve = [{"updates": n, "seconds": n / 10, "examples": 5.0 * n, "error": 6.0 / n} for n in range(1, 9)]
+    shares = deep_autoencoders.as_good(curve, adam)
+    assert shares == {"updates": 0.04, "seconds": pytest.approx(0.04), "examples": 1.0}
+    assert deep_autoencoders.as_good(curve[:3], adam) is None
 
 
 def test_generation(digits, capsys):
