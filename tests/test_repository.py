@@ -22,7 +22,18 @@ from layerwise.recipes import RECIPES
 from tests.architecture import ROOT
 from tests.randomness import global_random_state
 
-PAGES_BY_TASK = ("anomalies", "diagnose", "export", "features", "gaps", "generation", "pictures", "search", "text")
+PAGES_BY_TASK = (
+    "anomalies",
+    "diagnose",
+    "export",
+    "features",
+    "gaps",
+    "generation",
+    "optimizers",
+    "pictures",
+    "search",
+    "text",
+)
 HOW_TO = [f"docs/how-to/{name}.md" for name in PAGES_BY_TASK]
 PAGES = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/recipes.md", *HOW_TO]
 EXTRAS = ["report", "images", "search", "export", "track", "features", "text", "peers", "dev", "all"]

@@ -69,7 +69,7 @@ class HessianFree(Optimizer):
 
     On every batch: preconditioned conjugate gradients that begin at what is left of the last solution and stop when
     they hardly progress; of their iterates the last one before which the loss itself was no lower; a line search; and
-    a damping that follows the success. Growing batches are phases one after the other.
+    a damping that follows the success. Let the batches grow from epoch to epoch (`Phase.growth`).
 
     Arguments:
         damping: the first \lambda.
