@@ -67,10 +67,14 @@ COLUMNS: dict[str, Column] = {
     "ConjugateGradient": Column({"3 searches": ConjugateGradient()}, 1000),
     "HessianFree": Column({f"damping {d}": HessianFree(damping=d) for d in (1.0, 45.0)}, 1000, growth=1.1),
     "KFAC": Column(
-        {f"damping {d:g}": KFAC(damping=d, interval=i) for d, i in ((10.0, 20), (150.0, 5))}, 1000, growth=1.1
+        {f"damping {d:g}": KFAC(damping=d, least=0.0, interval=i) for d, i in ((10.0, 20), (150.0, 5))},
+        1000,
+        growth=1.1,
     ),
     "EKFAC": Column(
-        {f"damping {d:g}": EKFAC(damping=d, interval=i) for d, i in ((10.0, 20), (150.0, 5))}, 1000, growth=1.1
+        {f"damping {d:g}": EKFAC(damping=d, least=0.0, interval=i) for d, i in ((10.0, 20), (150.0, 5))},
+        1000,
+        growth=1.1,
     ),
 }
 SECOND = "HessianFree", "KFAC", "EKFAC"
@@ -222,7 +226,12 @@ def rectified(x: Tensor, test: Tensor, *, quick: bool) -> dict[str, Any]:
             print(f"relu    epoch {event.epoch}: test cross-entropy {curve[-1]:.3f}", flush=True)
 
     phase = Phase(
-        "relu", objective_of("relu"), KFAC(), epochs=2 if quick else RELU_EPOCHS, batch_size=1000, average=AVERAGE
+        "relu",
+        objective_of("relu"),
+        KFAC(),
+        epochs=2 if quick else RELU_EPOCHS,
+        batch_size=1000,
+        average=AVERAGE,
     )
     started = time.perf_counter()
     fit(

@@ -305,6 +305,19 @@ def test_no_step_makes_its_own_batch_worse(model, name):
     assert all(after <= before * (1 + 1e-12) for before, after in pairwise(values))
 
 
+@both
+@pytest.mark.parametrize(("first", "least", "reached"), [(1.0, 1e-2, 1e-2), (1.0, 0.0, 0.9**60), (1e-3, 1e-2, 1e-3)])
+def test_the_damping_falls_to_the_least_while_the_model_is_right(first, least, reached, name):
+    model = half()
+    stepper = type(NATURAL[name])(damping=first, least=least, interval=5).start(model)  # type: ignore[call-arg]
+    batch = Batch(normal(30, 4, dtype=FLOAT), None)
+    for step in range(60):
+        with torch.no_grad():
+            model.last.weight.zero_()
+        stepper.step(Problem(model, Objective(), batch, noise=step))
+    assert stepper.state()["numbers"][1] == pytest.approx(reached)
+
+
 class Ascending(Fidelity):
     """The squared error, with its slope the wrong way round."""
 
@@ -366,6 +379,11 @@ def test_rounding_that_makes_a_factor_indefinite_is_damped_away():
 def test_wrong_numbers_are_refused(wrong):
     with pytest.raises(InputError, match="must be positive"):
         KFAC(**wrong)
+
+
+def test_a_negative_least_damping_is_refused():
+    with pytest.raises(InputError, match="least must not be negative"):
+        KFAC(least=-1.0)
 
 
 def test_a_parameter_without_a_matrix_is_told(caplog):

@@ -44,6 +44,9 @@ class NaturalGradient(Optimizer, ABC):
 
     Arguments:
         damping: the first \lambda, in units of the loss's curvature.
+        least: \lambda, and \gamma^2, fall no further by themselves. On its own batch the model keeps its promise, and so
+            asks for ever less damping; what is then fitted is noise, and other rows lose by it. Where one batch holds
+            all rows, and only their loss counts, 0.
         interval: steps between two inversions, and between two choices of \gamma.
         factor_rows: rows of each batch by which the blocks are learned, at least; a sixteenth of it, if that is more.
         model_rows: rows of each batch on which the quadratic model is computed, at least; or a sixteenth of it.
@@ -56,6 +59,7 @@ class NaturalGradient(Optimizer, ABC):
     """
 
     damping: float = 1.0
+    least: float = 1e-2
     interval: int = 20
     factor_rows: int = 128
     model_rows: int = 256
@@ -63,6 +67,8 @@ class NaturalGradient(Optimizer, ABC):
     def __post_init__(self) -> None:
         if not (self.damping > 0 and min(self.interval, self.factor_rows, self.model_rows) >= 1):
             raise InputError(f"damping, interval, factor_rows and model_rows must be positive; got {self}.")
+        if not self.least >= 0:
+            raise InputError(f"least must not be negative; got {self.least}.")
 
     @abstractmethod
     def block(self, tensors: dict[str, Tensor]) -> Block:
@@ -215,7 +221,8 @@ class _NaturalStepper(Stepper):
         found = {self.strength: here}
         # With much damping the blocks do nothing, and a little less makes no difference: so that they come out of that,
         # the model's own damping is tried beside what the paper tries.
-        for strength in (self.strength * factor, self.strength / factor, math.sqrt(self.damping)):
+        less = _less(self.strength, factor, math.sqrt(self.choice.least))
+        for strength in (less, self.strength / factor, math.sqrt(self.damping)):
             self._damp(strength)
             found[strength] = model.best(self._proposal(problem, gradients))
         self.strength = min(found, key=lambda strength: found[strength][0])
@@ -229,7 +236,7 @@ class _NaturalStepper(Stepper):
     def _judge(self, ratio: float) -> None:
         """Less damping where the quadratic model is right, more where it is not."""
         if ratio > 0.75:
-            self.damping *= SHRINKAGE
+            self.damping = _less(self.damping, SHRINKAGE, self.choice.least)
         elif not ratio >= 0.25:
             self.damping /= SHRINKAGE
 
@@ -269,6 +276,11 @@ class _NaturalStepper(Stepper):
             solved = block.solve(torch.cat(columns, 1)).split([column.shape[1] for column in columns], 1)
             found |= dict(zip(place, solved, strict=True))
         return -problem.flat([found[number] for number in range(len(found))])
+
+
+def _less(value: float, factor: float, least: float) -> float:
+    """The value times a factor below 1, but not below the least; one that is there already stays."""
+    return max(value * factor, min(value, least))
 
 
 def _is_diagonal(block: Block) -> bool:
