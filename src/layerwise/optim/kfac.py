@@ -44,8 +44,8 @@ class NaturalGradient(Optimizer, ABC):
 
     Arguments:
         damping: the first \lambda, in units of the loss's curvature.
-        least: \lambda, and \gamma^2, fall no further by themselves. On its own batch the model keeps its promise and asks
-            for ever less damping; what is then fitted is noise, and other rows lose by it. Where one batch holds all
+        least: \lambda, and \gamma^2, fall no further by themselves. On its own batch the model keeps its promise, and
+            asks for ever less; what is then fitted is noise, and other rows lose by it. Where one batch holds all
             rows, and only their loss counts, 0.
         interval: steps between two inversions, and between two choices of \gamma.
         factor_rows: rows of each batch by which the blocks are learned, at least; a sixteenth of it, if that is more.
