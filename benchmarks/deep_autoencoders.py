@@ -258,7 +258,7 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(words)
     seconds, long = arguments.seconds, FULL_LONG if arguments.full else arguments.long
     if arguments.quick:
-        seconds = long = 0.5
+        seconds = long = 0.2
     for name in arguments.only:
         x, test = rows_of(name, arguments.data_dir, quick=arguments.quick)
         if name == "relu":

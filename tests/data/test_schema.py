@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -128,6 +128,7 @@ def test_kinds_and_units() -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example(np.array([[0.0], [5e-324]]), "auto")
 @given(
     hnp.arrays(
         np.float64,

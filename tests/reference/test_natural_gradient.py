@@ -299,7 +299,7 @@ def test_no_step_makes_its_own_batch_worse(model, name):
     network = MODELS[model](0).double().train()
     stepper = type(NATURAL[name])(damping=1e-6).start(network)  # type: ignore[call-arg]
     problem, values = Problem(network, Objective(), rows_with_holes(40, dtype=FLOAT), noise=3), list[float]()
-    for _ in range(15):
+    for _ in range(8):
         values.append(problem.loss().item())
         stepper.step(problem)
     assert all(after <= before * (1 + 1e-12) for before, after in pairwise(values))

@@ -1,6 +1,7 @@
 """Which kind a column is, and its scale, from the training rows."""
 
 import math
+import sys
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -131,9 +132,10 @@ def _moments(x: NDArray[np.float64]) -> tuple[float, float]:
     deviation = max(deviation, LEAST_DEVIATION * float(np.abs(distance).max()))
     reach = ROBUST_DEVIATIONS * deviation
     pulled = np.clip(distance, -reach, reach)
-    # Squares of tiny numbers would be 0: the deviation is taken in units of the largest.
+    # Squares of tiny numbers would be 0: the deviation is taken in units of the largest. Of the least numbers of all
+    # it would be 0 itself.
     unit = float(np.abs(pulled).max())
-    return float(median + pulled.mean()), unit * float(np.std(pulled / unit))
+    return float(median + pulled.mean()), max(unit * float(np.std(pulled / unit)), sys.float_info.min)
 
 
 def _first(raw: Raw, number: float | None = None, origin: int = 0) -> Level:
