@@ -84,11 +84,11 @@ def saddle_index(
     """
     like = problem.flat(problem.parameters).detach()
     if len(like) <= exact_up_to:
-        values = torch.linalg.eigvalsh(dense(problem.hessian_product, like).double())
+        values = torch.linalg.eigvalsh(dense(problem.hessian(), like).double())
         limit = _rounding(like) * float(values.abs().max())
         return SaddleIndex(float((values < -limit).double().mean()), float(values[0]), float(values[-1]), True)
     starts = random_directions(problem, count, seed=seed)
-    density = spectral_density(problem.hessian_product, starts, steps=steps)
+    density = spectral_density(problem.hessian(), starts, steps=steps)
     low, high = float(density.nodes.min()), float(density.nodes.max())
     share = density.share_below(-_rounding(like) * max(abs(low), abs(high)))
     return SaddleIndex(share, low, high, False)
@@ -142,7 +142,7 @@ def find_critical_point(
     with _borrowed(problem):
         while done < iterations and float(gradient.norm()) > tolerance:
             _move(problem, place)
-            space = krylov(problem.hessian_product, gradient, steps=steps)
+            space = krylov(problem.hessian(), gradient, steps=steps)
             damping, better = _better(problem, place, gradient, space.basis, space.matrix, damping)
             if better is None:
                 break
@@ -226,7 +226,7 @@ def saddle(problem: Problem, *, steps: int = 20, seed: int = 0) -> Finding:
     place = problem.flat(problem.parameters).detach()
     loss, gradient = _at(problem, place)
     slopes = [_at(half, place)[1] for half in _halves(problem)]
-    ends = extreme_eigenvalues(problem.hessian_product, random_directions(problem, seed=seed)[0], steps=steps, count=1)
+    ends = extreme_eigenvalues(problem.hessian(), random_directions(problem, seed=seed)[0], steps=steps, count=1)
     top, bottom = float(ends.top[0]), float(ends.bottom[0])
     largest = max(abs(top), abs(bottom), 1e-30)
     gain = max(0.0, float(slopes[0] @ slopes[1])) / (2 * largest * max(abs(float(loss)), 1e-30))

@@ -228,11 +228,11 @@ def curvature(problem: Problem, *, steps: int = 40, count: int = 4, seed: int = 
     True
     """
     starts = random_directions(problem, count, seed=seed)
-    ends = extreme_eigenvalues(problem.hessian_product, starts[0], steps=steps)
-    gauss_newton = extreme_eigenvalues(problem.gauss_newton_product, starts[0], steps=steps, count=1)
-    density = spectral_density(problem.hessian_product, starts, steps=steps)
-    hessian = torch.stack([problem.hessian_product(start) for start in starts])
-    without = torch.stack([problem.gauss_newton_product(start) for start in starts])
+    hessian, gauss_newton = problem.hessian(), problem.gauss_newton()
+    ends = extreme_eigenvalues(hessian, starts[0], steps=steps)
+    convex = extreme_eigenvalues(gauss_newton, starts[0], steps=steps, count=1)
+    density = spectral_density(hessian, starts, steps=steps)
+    whole, part = (torch.stack([product(start) for start in starts]) for product in (hessian, gauss_newton))
     top, bottom = float(ends.top[0]), float(ends.bottom[0])
     largest = max(abs(top), abs(bottom))
     at, heights = density.curve()
@@ -242,8 +242,8 @@ def curvature(problem: Problem, *, steps: int = 40, count: int = 4, seed: int = 
         "error of the largest": float(ends.top_error[0]),
         "least eigenvalue": bottom,
         "error of the least": float(ends.bottom_error[0]),
-        "largest of gauss-newton": float(gauss_newton.top[0]),
-        "gauss-newton apart": float((hessian - without).norm() / hessian.norm().clamp_min(1e-30)),
+        "largest of gauss-newton": float(convex.top[0]),
+        "gauss-newton apart": float((whole - part).norm() / whole.norm().clamp_min(1e-30)),
         "negative share": share,
     }
     curves = {
