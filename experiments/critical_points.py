@@ -47,8 +47,8 @@ class Size:
     code: int = 4
     starts: int = 260
     descent: int = 2000
-    iterations: int = 40
-    products: int = 250
+    iterations: int = 200
+    products: int = 50
 
 
 QUICK = Size(40, 2, 4, 10, 15, 60)

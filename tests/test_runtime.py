@@ -22,9 +22,28 @@ def four_threads():
 
 @pytest.mark.parametrize(("work", "threads"), [(0, 1), (1, 1), (2, 2), (3, 3), (100, 4)])
 def test_a_step_gets_the_threads_that_it_feeds(four_threads, work, threads):
-    with Runtime("cpu").threads(work * MULTIPLICATIONS_PER_THREAD):
+    with Runtime("cpu").processor(work * MULTIPLICATIONS_PER_THREAD):
         assert torch.get_num_threads() == threads
     assert torch.get_num_threads() == 4
+
+
+@pytest.fixture(params=["none", "ieee"])
+def setting(request):
+    matmul = torch.backends.mkldnn.matmul
+    before, matmul.fp32_precision = matmul.fp32_precision, request.param
+    yield request.param
+    matmul.fp32_precision = before
+
+
+def test_large_products_are_as_exact_and_what_was_set_is_put_back(setting):
+    matmul = torch.backends.mkldnn.matmul
+    a, b = normal(300, 200), normal(200, 100)
+    with Runtime("cpu").processor(MULTIPLICATIONS_PER_THREAD):
+        found = a @ b
+        assert setting == "none" or matmul.fp32_precision == setting
+    assert matmul.fp32_precision == setting
+    wanted = a.double() @ b.double()
+    assert (found - wanted).norm() <= 1e-6 * wanted.norm()
 
 
 def test_threads_are_given_back_after_a_failure(four_threads):

@@ -94,7 +94,7 @@ def _go_through(run: Run, recipe: Recipe) -> None:
         run.history.resume(state.history)
     for number in range(first, len(recipe)):
         work = PhaseRun(run, recipe[number], number)
-        with run.runtime.threads(work.multiplications):
+        with run.runtime.processor(work.multiplications):
             work.complete(state if number == first else None)
         if run.flag.signal:
             logger.warning("interrupted in phase %r: the best weights so far are kept.", recipe[number].name)

@@ -207,7 +207,7 @@ def _is_through(run: Run, phase: Phase, watcher: _ShortRun) -> bool:
     """Train by the phase; whether it came to its end."""
     work = PhaseRun(run, phase, 0)
     try:
-        with run.runtime.threads(work.multiplications):
+        with run.runtime.processor(work.multiplications):
             work.complete(None)
     except TrainingDiverged:
         return False
