@@ -170,12 +170,12 @@ def told(rows: Sequence[Row], starts: int) -> str:
 def bands(rows: Sequence[Row]) -> str:
     """The points by their index, as a table."""
     lines = ["| index, % | points | least error | mean error | largest error |", "|---|---|---|---|---|"]
-    edges = [0.0, *np.quantile([row["index"] for row in rows], [0.25, 0.5, 0.75, 1.0]).tolist()]
+    edges = [-1.0, *np.quantile([row["index"] for row in rows], [0.25, 0.5, 0.75, 1.0]).tolist()]
     for low, high in pairwise(edges):
-        errors = [row["error"] for row in rows if low <= row["index"] <= high]
+        errors = [row["error"] for row in rows if low < row["index"] <= high]
         if errors:
             cells = f"{min(errors):.3g} | {np.mean(errors):.3g} | {max(errors):.3g}"
-            lines.append(f"| {100 * low:.2g} to {100 * high:.2g} | {len(errors)} | {cells} |")
+            lines.append(f"| {100 * max(low, 0.0):.2g} to {100 * high:.2g} | {len(errors)} | {cells} |")
     return "\n".join(lines)
 
 

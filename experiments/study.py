@@ -219,8 +219,7 @@ def publish(
         "",
         shown,
         "",
-        "Means over the seeds, and the standard deviation between them.",
-        "",
+        *(["Means over the seeds, and the standard deviation between them.", ""] if "±" in shown else []),
         f"**What was run.** {setting} `python -m experiments.{name}`; every run is a row of [{name}.csv]({name}.csv). "
         f"Machine: {where}.",
         "",
