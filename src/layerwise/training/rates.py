@@ -29,6 +29,8 @@ __all__ = ["RATES", "RangeTest", "range_test"]
 RATES = tuple(float(rate) for rate in np.geomspace(1e-6, 10.0, 100))
 BATCHES = 50
 JUDGED_ROWS, JUDGING = 1024, -2
+# The best rate of so few mini-batches lies at the edge of what trains at all; a whole phase gets furthest below it.
+MARGIN = 3.0
 # A rate has diverged where a batch costs so many times what the dearest one costs at the smallest rate.
 DIVERGED = 4.0
 
@@ -43,8 +45,9 @@ class RangeTest:
         losses: the objective on the judging rows after the last mini-batch; infinite where a rate diverged.
         start: the objective before the first one.
 
-    >>> RangeTest((0.01, 0.1, 1.0), (2.0, 1.0, math.inf), start=3.0).rate
-    0.1
+    >>> found = RangeTest((0.01, 0.1, 1.0), (2.0, 1.0, math.inf), start=3.0)
+    >>> found.best, round(found.rate, 3)
+    (0.1, 0.033)
     """
 
     rates: tuple[float, ...]
@@ -52,9 +55,14 @@ class RangeTest:
     start: float
 
     @property
-    def rate(self) -> float:
+    def best(self) -> float:
         """The rate with the least objective."""
         return self.rates[int(np.argmin(self.losses))]
+
+    @property
+    def rate(self) -> float:
+        """The one for a whole phase: a third of the best, which lies at the edge of what trains."""
+        return self.best / MARGIN
 
 
 def range_test(
@@ -94,7 +102,7 @@ def range_test(
     >>> from layerwise.training import Objective, TensorRows
     >>> rows = TensorRows(torch.rand(20, 3, generator=torch.Generator()))
     >>> phase = Phase("train", Objective(), FirstOrder(), epochs=2)
-    >>> range_test(Dense(3, code=2), rows, phase=phase, rates=(1e-6, 0.01), batches=10).rate
+    >>> range_test(Dense(3, code=2), rows, phase=phase, rates=(1e-6, 0.01), batches=10).best
     0.01
     """
     rates, runtime = tuple(map(float, rates)), runtime or Runtime()
