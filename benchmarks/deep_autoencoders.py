@@ -8,7 +8,7 @@ squared error, with a linear output, of pixels with mean 0 and variance 1 on ave
 on the training rows, its sum over pixels and mean over pictures, as in Martens 2010 and Sutskever et al. 2013. Each
 optimizer gets the same time, after a quarter of it for each choice of its grid, of which the one with the lowest
 training error is taken; at last the best one of the second order has a longer run. What is kept: the error against
-updates, against seconds of training, and against examples seen.
+updates, against seconds of training, and against examples seen; docs/deep-autoencoders.md is made from it.
 
 `relu` is another network: MNIST with rectified units, batches of 1000, weight decay of 1e-5, 50 epochs; its figure is
 the test cross-entropy with the penalty, at best 57.37 by the published K-FAC.
@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.deep_autoencoders_page import SECOND, publish
 from benchmarks.results import keep
 from layerwise.data import read
 from layerwise.errors import TrainingDiverged
@@ -79,7 +80,6 @@ COLUMNS: dict[str, Column] = {
         growth=1.1,
     ),
 }
-SECOND = "HessianFree", "KFAC", "EKFAC"
 
 
 def rows_of(name: str, folder: Path, *, quick: bool) -> tuple[Tensor, Tensor]:
@@ -268,6 +268,7 @@ def main(words: Sequence[str] | None = None) -> None:
             figures = compared(name, x, arguments.optimizers, seconds=seconds, long=long)
         if not arguments.quick:
             keep(f"deep_autoencoders-{name}", {"seconds": seconds, "long": long, "figures": figures})
+            publish()
 
 
 if __name__ == "__main__":

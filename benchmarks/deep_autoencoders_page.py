@@ -1,0 +1,120 @@
+"""The page of the deep-autoencoder benchmark, from its kept figures: docs/deep-autoencoders.md and its pictures."""
+
+import json
+import math
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from benchmarks.results import DRAWN, RESULTS
+
+PAGE = DRAWN.parent / "deep-autoencoders.md"
+TITLES = {"curves": "CURVES", "mnist": "MNIST", "faces": "FACES"}
+# Least training errors in the literature, and where.
+PUBLISHED = {
+    "curves": "0.058 to 0.16 (Martens 2010, Sutskever et al. 2013)",
+    "mnist": "0.57 to 2.1 (the same)",
+    "faces": "no error in the same unit",
+}
+UNITS = {"updates": "updates", "seconds": "seconds of training", "examples": "rows seen"}
+SHADES = ("#0072b2", "#56b4e9", "#999999", "#e69f00", "#009e73", "#d55e00")
+
+
+def publish() -> None:
+    """Write the page and its pictures from what is kept; a data set without figures is left out."""
+    parts = [
+        "# How far do optimizers train deep autoencoders?",
+        "Logistic units, a linear code, no pre-training, sparse first weights: the field's own benchmark of "
+        "optimizers. The error is the squared error on the training rows, its sum over pixels and mean over pictures. "
+        "Each optimizer had the same time on the same machine; `python -m benchmarks.deep_autoencoders --data-dir "
+        "DATA` makes this page. Batches grow from epoch to epoch by the factor that is given.",
+    ]
+    for name in TITLES:
+        found = kept(name)
+        if found:
+            picture = f"deep-autoencoders-{name}.png"
+            DRAWN.mkdir(exist_ok=True)
+            drawn(found["figures"]).savefig(DRAWN / picture, dpi=110, bbox_inches="tight", metadata={"Software": None})
+            parts += [
+                f"## {TITLES[name]}",
+                table(found),
+                f"![Error over updates, seconds and rows](pictures/{picture})",
+            ]
+    rectified = kept("relu")
+    if rectified:
+        figures = rectified["figures"]
+        parts += [
+            "## MNIST with rectified units",
+            f"K-FAC, batches of 1000, weight decay of 1e-5: the best test cross-entropy within {len(figures['curve'])} "
+            f"epochs is **{figures['best']:.2f}**, in {figures['seconds']:.0f} s; the best published one of K-FAC is "
+            "57.37.",
+        ]
+    PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def kept(name: str) -> dict[str, Any]:
+    """The figures of a data set, or nothing."""
+    path = RESULTS / f"deep_autoencoders-{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) | {"name": name} if path.exists() else {}
+
+
+def table(found: dict[str, Any]) -> str:
+    """One line an optimizer, and what it comes to."""
+    figures = {key: value for key, value in found["figures"].items() if key != "long"}
+    lines = [
+        "| optimizer | best of its grid | batch | error | updates | seconds | Adam's error: its updates, its seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for key, value in figures.items():
+        last = value["curve"][-1]
+        batch = f"{value['batch']}" + (f" x {value['growth']:g}" if value["growth"] != 1 else "")
+        as_adam = value.get("as Adam")
+        shares = f"{as_adam['updates']:.1%}, {as_adam['seconds']:.0%}" if as_adam else "" if key == "Adam" else "never"
+        cells = (key, value["best"], batch, error(last), f"{last['updates']:.0f}", f"{last['seconds']:.0f}")
+        lines.append(f"| {' | '.join(cells)} | {shares if key in SECOND else ''} |")
+    told = [f"Published: {PUBLISHED[found['name']]}."]
+    if "long" in found["figures"]:
+        long = found["figures"]["long"]
+        last = long["curve"][-1]
+        told.insert(
+            0,
+            f"**{long['optimizer']} came to {error(last)} in {last['seconds']:.0f} s** ({last['updates']:.0f} "
+            "updates), the best of the second order, in a longer run.",
+        )
+    machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
+    return "\n".join([" ".join(told), "", *lines, "", f"Machine: {machine}."])
+
+
+SECOND = "HessianFree", "KFAC", "EKFAC"
+
+
+def error(last: dict[str, float]) -> str:
+    """A number, or that it diverged."""
+    return f"{last['error']:.3g}" if math.isfinite(last["error"]) else "diverged"
+
+
+def drawn(figures: dict[str, Any]) -> Figure:
+    """The error over each of the three units, one line an optimizer; the longer run is dashed."""
+    figure = Figure(figsize=(12.6, 3.8), layout="constrained")
+    axes = figure.subplots(1, 3, sharey=True)
+    colours = dict(zip((key for key in figures if key != "long"), SHADES, strict=False))
+    for axis, (unit, label) in zip(axes, UNITS.items(), strict=True):
+        for key, value in figures.items():
+            owner = value["optimizer"] if key == "long" else key
+            rows = [row for row in value["curve"] if math.isfinite(row["error"])]
+            axis.plot(
+                [row[unit] for row in rows],
+                [row["error"] for row in rows],
+                color=colours[owner],
+                linestyle="--" if key == "long" else "-",
+                label=f"{owner}, longer" if key == "long" else key,
+            )
+        axis.set(xscale="log", yscale="log", xlabel=label)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("squared error on the training rows")
+    axes[-1].legend(fontsize=7, frameon=False)
+    return figure
+
+
+if __name__ == "__main__":
+    publish()
