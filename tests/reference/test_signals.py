@@ -60,6 +60,7 @@ def test_orthogonal_matrices_are_uniformly_distributed():
     [
         (Glorot(), lambda outputs, inputs, g: g**2 * 2 / (inputs + outputs)),
         (He(), lambda outputs, inputs, g: g**2 / inputs),
+        (He(0.5), lambda outputs, inputs, g: (0.5 * g) ** 2 / inputs),
         (Orthogonal(), lambda outputs, inputs, g: g**2 / max(inputs, outputs)),
         (Gaussian(0.02), lambda outputs, inputs, g: 0.02**2),
     ],

@@ -73,17 +73,29 @@ class Glorot(Initializer):
 class He(Initializer):
     """Normal with standard deviation gain / sqrt(inputs): keeps the mean square of the signal going forward.
 
+    Arguments:
+        scale: of that; below 1 signals get smaller from layer to layer, and so does what a net knows before it has
+            learned, which costs a well-trained one less error on rows it has not seen.
+
+    Raises:
+        InputError: for a scale that is not finite, or below 0.
+
     Source: He et al. 2015, eq. 10.
 
     >>> round(float(He()(500, 400, gain=1.0, generator=torch.Generator()).std()), 2)
     0.05
     """
 
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_spread(self.scale)
+
     def __call__(
         self, outputs: int, inputs: int, *, gain: float, generator: torch.Generator
     ) -> Float[Tensor, "outputs inputs"]:
         """Draw the matrix."""
-        return torch.randn(outputs, inputs, generator=generator) * (gain / math.sqrt(inputs))
+        return torch.randn(outputs, inputs, generator=generator) * (self.scale * gain / math.sqrt(inputs))
 
 
 @final
