@@ -66,6 +66,7 @@ LINEAR, NEARLY_ALL = "linear", "linear, nearly all"
 LEFT = {LINEAR: 0.1, NEARLY_ALL: 0.01}  # Of linear nets: the share of what can be learned that may be left.
 NETS = (LINEAR, NEARLY_ALL, "tanh", "relu")
 RATES = (0.1, 0.03, 0.01, 0.003)
+MOMENTUM = 0.9
 FINER = 1.25  # Between two rates that are tried for a linear net.
 LEAST = 1e-3  # Of the first rate.
 DIVERGED = 100.0  # Times the first loss.
@@ -182,7 +183,7 @@ def nonlinear(job: Job) -> tuple[float, float]:
             model.start_from(below)
         # What is not faster need not be run to its end.
         most = job.size.epochs if math.isinf(best) else math.ceil(best)
-        optimizer = FirstOrder(torch.optim.SGD, lr=rate, momentum=0.9)
+        optimizer = FirstOrder(torch.optim.SGD, lr=rate, momentum=MOMENTUM)
         phase = replace(usual, optimizer=optimizer, epochs=most)
         found = epochs_to(LEVEL, model, rows, phase, seed=job.seed)
         if found < best:
@@ -209,7 +210,7 @@ def linear(job: Job) -> tuple[float, float]:
 
     def epochs(rate: float, most: float) -> float:
         first.load_state_dict(state)
-        optimizer = FirstOrder(torch.optim.SGD, lr=rate)
+        optimizer = FirstOrder(torch.optim.SGD, lr=rate, momentum=MOMENTUM)
         chosen_phase = replace(phase, optimizer=optimizer, epochs=math.ceil(min(most, job.size.linear_epochs)))
         return epochs_to(level, first, rows, chosen_phase, seed=job.seed)
 
@@ -379,9 +380,9 @@ def main(words: Sequence[str] | None = None) -> None:
             "orthogonal ones have the critical gain (1 for tanh, 1.414 for ReLU). Pre-training: each layer for "
             f"{size.layer_epochs} epochs of Adam at 1e-3 as an autoencoder, which do not count. Linear nets: the first "
             f"{size.linear_rows} pictures as {size.components} white principal components, classes as nine numbers "
-            "whose modes all have strength 1, the squared error, all layers as wide as the input; gradient descent on "
-            f"all rows at once for at most {size.linear_epochs} epochs, the rate tuned for each net to a factor of "
-            f"{FINER:g}; Gaussian weights have a standard deviation of 1 / sqrt(inputs) there."
+            "whose modes all have strength 1, the squared error, all layers as wide as the input; gradient descent "
+            f"with the same momentum on all rows at once for at most {size.linear_epochs} epochs, the rate tuned for "
+            f"each net to a factor of {FINER:g}; Gaussian weights have a standard deviation of 1 / sqrt(inputs) there."
         ),
         finding=text,
         shown=shown(rows),
