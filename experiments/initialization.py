@@ -258,7 +258,7 @@ def in_words(epochs: float) -> str:
 
 def finding(rows: Sequence[Row]) -> str:
     """What was found, in words made from the figures."""
-    return " ".join([of_linear_nets(rows), *(of_others(rows, net) for net in ("tanh", "relu"))])
+    return "\n\n".join([of_linear_nets(rows), *(of_others(rows, net) for net in ("tanh", "relu"))])
 
 
 def of_linear_nets(rows: Sequence[Row]) -> str:
