@@ -11,6 +11,7 @@ from layerwise.errors import InputError
 from layerwise.models import (
     Dense,
     DenseLayer,
+    He,
     Identity,
     Inputs,
     Layer,
@@ -174,6 +175,7 @@ def test_the_table_of_initializers_has_all_of_them():
         ("sparse", Sparse()),
         ("sparse:3", Sparse(3)),
         ("identity:0.5", Identity(0.5)),
+        ("he:0.5", He(0.5)),
     ],
 )
 def test_names(name, initializer):

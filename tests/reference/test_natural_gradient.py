@@ -306,6 +306,24 @@ def test_an_ill_conditioned_regression_is_solved_in_a_few_steps(name):
 
 
 @both
+def test_a_stepper_that_was_put_back_can_halve_its_next_step(name):
+    networks = [MODELS["deep"](0).double().train() for _ in range(2)]
+    steppers = [type(NATURAL[name])(damping=1e-6, least=0.0).start(network) for network in networks]
+    usual = rows_with_holes(40, dtype=FLOAT)
+    for step in range(5):
+        steppers[0].step(Problem(networks[0], Objective(), usual, noise=step))
+    networks[1].load_state_dict(networks[0].state_dict())
+    steppers[1].restore(steppers[0].state())
+    far = Batch(100 * usual.x.flip(0).exp(), usual.observed)
+    for network, stepper in zip(networks, steppers, strict=True):
+        before = stepper.damping
+        stepper.step(Problem(network, Objective(), far, noise=9))
+        assert stepper.damping > before
+    for ours, theirs in zip(*(network.parameters() for network in networks), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@both
 @pytest.mark.parametrize("model", MODELS)
 def test_no_step_makes_its_own_batch_worse(model, name):
     network = MODELS[model](0).double().train()

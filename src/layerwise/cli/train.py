@@ -33,8 +33,8 @@ def fit(
     initializer: Annotated[
         str | None,
         typer.Option(
-            help="First weights of dense layers: orthogonal (also orthogonal:critical), glorot, he, gaussian:0.01, "
-            "identity:0.01, sparse:15, lsuv or pca."
+            help="First weights of dense layers: orthogonal (also orthogonal:critical), glorot, he, he:0.5, "
+            "gaussian:0.01, identity:0.01, sparse:15, lsuv or pca."
         ),
     ] = None,
     task: Annotated[

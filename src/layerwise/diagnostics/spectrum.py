@@ -83,7 +83,7 @@ class Density(NamedTuple):
         """
         low, high = float(self.nodes.min()), float(self.nodes.max())
         width = max(high - low, 1e-12) / 50
-        at = torch.linspace(low - 4 * width, high + 4 * width, points, dtype=self.nodes.dtype)
+        at = torch.linspace(low - 4 * width, high + 4 * width, points, dtype=self.nodes.dtype, device=self.nodes.device)
         heights = torch.exp(-((at[:, None] - self.nodes) ** 2) / (2 * width**2)) / (width * math.sqrt(2 * math.pi))
         return at, heights @ self.weights
 

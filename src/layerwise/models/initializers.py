@@ -343,11 +343,11 @@ _PLAIN: dict[str, Initializer] = {
 }
 
 # How `initializer_from_name` says what it knows.
-INITIALIZER_WORDS = ", ".join((*_PLAIN, "gaussian:0.01", "identity:0.01", "sparse:15"))
+INITIALIZER_WORDS = ", ".join((*_PLAIN, "he:0.5", "gaussian:0.01", "identity:0.01", "sparse:15"))
 
 
 def initializer_from_name(name: str) -> Initializer:
-    """The initializer of a name, perhaps with a number after a colon: a standard deviation, or connections.
+    """The initializer of a name, perhaps with a number after a colon: a standard deviation, a scale, or connections.
 
     Raises:
         InputError: for an unknown name, or a number that it does not take.
@@ -358,7 +358,7 @@ def initializer_from_name(name: str) -> Initializer:
     if name in _PLAIN:
         return _PLAIN[name]
     kind, colon, text = name.partition(":")
-    spreads: dict[str, type[Gaussian] | type[Identity]] = {"gaussian": Gaussian, "identity": Identity}
+    spreads: dict[str, type[Gaussian | He | Identity]] = {"gaussian": Gaussian, "he": He, "identity": Identity}
     try:
         if kind == "sparse":
             return Sparse(int(text)) if colon else Sparse()

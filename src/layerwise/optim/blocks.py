@@ -59,14 +59,15 @@ class KroneckerBlock(Block):
 
     def renew(self) -> None:
         """The one product for all uses."""
-        self._left, self._right = _product(self.tensors)
+        self.tensors["left factor"], self.tensors["right factor"] = _product(self.tensors)
 
     def damp(self, strength: float) -> None:
         """Invert both factors by their Cholesky factors."""
-        left, right = (float(factor.diagonal().mean()) for factor in (self._left, self._right))
+        factors = self.tensors["left factor"], self.tensors["right factor"]
+        left, right = (float(factor.diagonal().mean()) for factor in factors)
         balance = (right / left) ** 0.5 if left > 0 and right > 0 else 1.0
-        self.tensors["left inverse"] = _inverse(self._left, strength / balance)
-        self.tensors["right inverse"] = _inverse(self._right, strength * balance)
+        self.tensors["left inverse"] = _inverse(factors[0], strength / balance)
+        self.tensors["right inverse"] = _inverse(factors[1], strength * balance)
 
     def solve(self, gradient: Tensor) -> Tensor:
         """Two products of matrices."""
