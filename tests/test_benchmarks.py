@@ -3,6 +3,7 @@
 import ast
 import gzip
 import json
+import math
 import struct
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from benchmarks import (
     anomalies,
     deep_autoencoders,
+    deep_autoencoders_page,
     diagnosis,
     features,
     gaps,
@@ -125,6 +127,30 @@ def test_adams_error_is_reached_at_the_first_row_with_no_more():
     shares = deep_autoencoders.as_good(curve, adam)
     assert shares == {"updates": 0.04, "seconds": pytest.approx(0.04), "examples": 1.0}
     assert deep_autoencoders.as_good(curve[:3], adam) is None
+
+
+def test_the_page_of_the_deep_autoencoders_follows_the_figures(tmp_path, monkeypatch):
+    curve = [{"updates": n, "seconds": n / 10, "examples": 5.0 * n, "error": 6.0 / n} for n in range(1, 9)]
+    diverged = [*curve, {**curve[-1], "error": math.inf}]
+    common = {"best": "the only one", "batch": 100, "growth": 1.5}
+    figures = {
+        "Adam": {**common, "curve": curve},
+        "KFAC": {**common, "curve": curve, "as Adam": {"updates": 0.04, "seconds": 0.5}},
+        "EKFAC": {**common, "curve": diverged, "as Adam": None},
+        "long": {"optimizer": "KFAC", "best": "the only one", "curve": curve},
+    }
+    kept = {"machine": {"cores": "2"}, "figures": figures}
+    (tmp_path / "deep_autoencoders-curves.json").write_text(json.dumps(kept), encoding="utf-8")
+    page = tmp_path / "page.md"
+    for name, value in (("RESULTS", tmp_path), ("DRAWN", tmp_path / "pictures"), ("PAGE", page)):
+        monkeypatch.setattr(deep_autoencoders_page, name, value)
+    deep_autoencoders_page.publish()
+    told = page.read_text(encoding="utf-8")
+    assert "| KFAC | the only one | 100 x 1.5 | 0.75 | 8 | 1 | 4.0%, 50% |" in told
+    assert "| EKFAC | the only one | 100 x 1.5 | diverged | 8 | 1 | never |" in told
+    assert "**KFAC came to 0.75 in 1 s** (8 updates)" in told
+    assert "MNIST" not in told
+    assert (tmp_path / "pictures" / "deep-autoencoders-curves.png").stat().st_size > 10_000
 
 
 def test_generation(digits, capsys):

@@ -74,8 +74,8 @@ class He(Initializer):
     """Normal with standard deviation gain / sqrt(inputs): keeps the mean square of the signal going forward.
 
     Arguments:
-        scale: of that; below 1 signals get smaller from layer to layer, and so does what a net knows before it has
-            learned, which costs a well-trained one less error on rows it has not seen.
+        scale: of that; below 1 signals get smaller from layer to layer. A deep ReLU autoencoder that starts so makes
+            less error on rows it has not seen (docs/deep-autoencoders.md).
 
     Raises:
         InputError: for a scale that is not finite, or below 0.
