@@ -413,11 +413,3 @@ def test_wrong_numbers_are_refused(wrong):
 def test_a_negative_least_damping_is_refused():
     with pytest.raises(InputError, match="least must not be negative"):
         KFAC(least=-1.0)
-
-
-def test_a_parameter_without_a_matrix_is_told(caplog):
-    caplog.set_level("INFO")
-    model = MODELS["layer norm"](0).train()
-    KFAC().start(model).step(Problem(model, Objective(), rows_with_holes(12)))
-    (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("diagonal blocks of the Fisher matrix: encoder.0.normalize.weight, ")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from layerwise.data import Batch
 from layerwise.models.base import Autoencoder, Pass
-from layerwise.optim.base import Optimizer, Problem, Terms, TermsFunction
+from layerwise.optim.base import Optimizer, Problem, Terms, TermsFunction, trainable
 from layerwise.randomness import key
 
 __all__ = ["TorchOptimizer"]
@@ -28,6 +28,8 @@ class TorchOptimizer(torch.optim.Optimizer):
         model: an autoencoder of the library, or any module from one tensor to one tensor; noise inside such a module,
             like torch's dropout, is drawn anew at each point, which no line search can bear.
         objective: an `Objective` for the former; for either a function of output and target, mean over the rows.
+            `KFAC` and `EKFAC` draw targets, and need an `Objective` for both: of a foreign module for instance
+            `Objective(prediction_error)`, its mean squared error, or `Objective(softmax_cross_entropy)`.
         seed: of the noise inside the model, which is another one in each step.
 
     >>> from layerwise.optim import HessianFree
@@ -42,7 +44,7 @@ class TorchOptimizer(torch.optim.Optimizer):
     def __init__(
         self, optimizer: Optimizer, model: nn.Module, objective: TermsFunction | Loss, *, seed: int = 0
     ) -> None:
-        super().__init__([p for p in model.parameters() if p.requires_grad], {"lr": 1.0})
+        super().__init__([*trainable(model).values()], {"lr": 1.0})
         self.part = model if isinstance(model, Autoencoder) else _Foreign(model)
         self.objective = objective if isinstance(objective, TermsFunction) else _Compared(objective)
         self.stepper = optimizer.start(self.part)
@@ -62,6 +64,11 @@ class TorchOptimizer(torch.optim.Optimizer):
         terms = self.stepper.step(problem, rate=self.param_groups[0]["lr"])
         self.done += 1
         return torch.stack([term.reshape(()) for term in terms.values()]).sum()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With what torch does not know of, for copies."""
+        own = {name: vars(self)[name] for name in ("part", "objective", "stepper", "seed", "done")}
+        return {**super().__getstate__(), **own}
 
     def state_dict(self) -> dict[str, Any]:
         """The stepper's tensors, the number of steps, and the learning rate."""

@@ -23,7 +23,19 @@ from layerwise.optim.products import Linearized, Product, filled, hessian, pulle
 from layerwise.randomness import generator, key
 from layerwise.runtime import Runtime
 
-__all__ = ["FlatProduct", "NonFinite", "Optimizer", "Problem", "Stepper", "Terms", "TermsFunction"]
+__all__ = [
+    "STILL",
+    "FlatProduct",
+    "NonFinite",
+    "Optimizer",
+    "Problem",
+    "Stepper",
+    "Terms",
+    "TermsFunction",
+    "trainable",
+]
+
+STILL = "the gradient is 0, at a minimum or a saddle, and no step was taken"
 
 Terms = dict[str, Tensor]
 FlatProduct = Callable[[Tensor], Tensor]
@@ -123,7 +135,9 @@ class Problem:
         """
         if not isinstance(self.objective, DrawnTargets):
             raise InputError(
-                "natural gradient needs an objective that draws targets, as an Objective of layerwise does."
+                "natural gradient needs an objective that draws the targets a model expects, as an Objective of "
+                "layerwise does; got a function. For a mean squared error give Objective(prediction_error), for "
+                "classes Objective(softmax_cross_entropy)."
             )
         with torch.enable_grad(), self._drawn():
             buffers = {name: buffer.clone() for name, buffer in self.part.named_buffers()}
@@ -368,6 +382,14 @@ class Stepper(ABC):
     fall_back: str = ""
 
     @abstractmethod
+    def check(self, problem: Problem) -> None:
+        """Refuse a problem that no step could serve; costs little, and changes nothing.
+
+        Raises:
+            InputError: what must hold, and what was found.
+        """
+
+    @abstractmethod
     def step(self, problem: Problem, *, rate: float = 1.0) -> Terms:
         """Improve one problem; gives the terms before the step. `rate` scales the step, for schedules.
 
@@ -389,7 +411,23 @@ class Optimizer(ABC):
 
     @abstractmethod
     def start(self, part: nn.Module) -> Stepper:
-        """A fresh stepper for the trainable parameters of `part`."""
+        """A fresh stepper for the trainable parameters of `part`.
+
+        Raises:
+            InputError: for a part that has none.
+        """
+
+
+def trainable(part: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that may be moved, by name.
+
+    Raises:
+        InputError: when there is none.
+    """
+    found = {name: parameter for name, parameter in part.named_parameters() if parameter.requires_grad}
+    if not found:
+        raise InputError("at least one parameter must have requires_grad; all are frozen, or there is none.")
+    return found
 
 
 def _total(terms: Terms) -> Tensor:

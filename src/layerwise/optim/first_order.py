@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.errors import InputError
-from layerwise.optim.base import Optimizer, Problem, Stepper, Terms
+from layerwise.optim.base import Optimizer, Problem, Stepper, Terms, trainable
 
 __all__ = ["FirstOrder"]
 
@@ -48,7 +48,7 @@ class FirstOrder(Optimizer):
 
     def start(self, part: nn.Module) -> Stepper:
         """A fresh stepper for the trainable parameters of `part`."""
-        return _FirstOrderStepper(self, [p for p in part.parameters() if p.requires_grad])
+        return _FirstOrderStepper(self, [*trainable(part).values()])
 
     def momentum_at(self, progress: float) -> float | None:
         """The momentum when a share of the phase is done."""
@@ -70,6 +70,9 @@ class _FirstOrderStepper(Stepper):
         self.choice = choice
         self.parameters = parameters
         self.optimizer = choice.make(parameters)
+
+    def check(self, problem: Problem) -> None:
+        """A gradient is all it needs."""
 
     def step(self, problem: Problem, *, rate: float = 1.0) -> Terms:
         terms, gradients = problem.gradient()

@@ -1,9 +1,9 @@
 """Natural gradient: K-FAC, and its correction along the eigenvectors."""
 
-import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import final
 
@@ -11,13 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.errors import InputError
-from layerwise.optim.base import NonFinite, Optimizer, Problem, Stepper, Terms
+from layerwise.optim.base import STILL, NonFinite, Optimizer, Problem, Stepper, Terms, trainable
 from layerwise.optim.blocks import Block, CorrectedBlock, DiagonalBlock, KroneckerBlock
 from layerwise.optim.factors import Tape, Use
 
 __all__ = ["EKFAC", "KFAC", "NaturalGradient"]
-
-logger = logging.getLogger(__name__)
 
 # Of the damping, in each step (section 6.5), and of the running means (section 5). The paper's 19/20 never takes a bad
 # step back, and has to be more careful.
@@ -35,12 +33,12 @@ class NaturalGradient(Optimizer, ABC):
     .. math:: \delta = \alpha \Delta + \mu \delta', \quad \Delta = -\hat F^{-1} \nabla h
 
     The Fisher matrix is that of targets which the model itself draws. Its blocks follow from the linear maps that are
-    seen in a pass (`Tape`), whatever the model; a parameter without such a use gets a diagonal block, which the log
-    tells. The quadratic model with the exact Gauss-Newton matrix, penalties among it, gives the step's length and how
-    much of the last step \delta' is kept; what it promised against what was gained steers the damping \lambda, and what
-    it promises with a little more or less, or with \lambda itself, the damping \gamma^2 of the blocks. A step that
-    makes the loss of its batch worse is halved until it does not. Where the loss falls on each batch, and on other rows
-    does not, let the batches grow (`Phase.growth`).
+    seen in a pass (`Tape`), whatever the model; a parameter without such a use, or with more than 4095 inputs or
+    outputs, gets a diagonal block, which the history tells. The quadratic model with the exact Gauss-Newton matrix,
+    penalties among it, gives the step's length and how much of the last step \delta' is kept; what it promised against
+    what was gained steers the damping \lambda, and what it promises with a little more or less, or with \lambda itself,
+    the damping \gamma^2 of the blocks. A step that makes the loss of its batch worse is halved until it does not. Where
+    the loss falls on each batch, and on other rows does not, let the batches grow (`Phase.growth`).
 
     Arguments:
         damping: the first \lambda, in units of the loss's curvature.
@@ -141,14 +139,18 @@ class _QuadraticModel:
 class _NaturalStepper(Stepper):
     def __init__(self, choice: NaturalGradient, part: nn.Module) -> None:
         self.choice = choice
-        self.parameters = [p for p in part.parameters() if p.requires_grad]
-        self.names = [name for name, p in part.named_parameters() if p.requires_grad]
+        chosen = trainable(part)
+        self.names, self.parameters = [*chosen], [*chosen.values()]
         self.steps, self.damping, self.strength = 0, choice.damping, math.sqrt(choice.damping)
         self.last = torch.cat([torch.zeros_like(p).flatten() for p in self.parameters])
         self.places: list[tuple[int, ...]] = []
         self.blocks: list[Block] = []
         # Of a state that was put back, until a pass has shown which blocks there are.
         self.saved: dict[str, Tensor] = {}
+
+    def check(self, problem: Problem) -> None:
+        """Whether the objective draws targets."""
+        problem.sampled(nullcontext())
 
     @torch.no_grad()
     def step(self, problem: Problem, *, rate: float = 1.0) -> Terms:
@@ -158,6 +160,9 @@ class _NaturalStepper(Stepper):
         if not math.isfinite(float(slope.norm())):
             if math.isfinite(before):
                 raise NonFinite("the gradient")
+            return terms
+        self.fall_back = "" if slope.any() else STILL
+        if self.fall_back:
             return terms
         self.steps += 1
         rows = len(problem.input)
@@ -181,8 +186,8 @@ class _NaturalStepper(Stepper):
         return found | {name: value.clone() for name, value in (known or self.saved).items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        values = {name: value.clone() for name, value in state.items()}
-        steps, self.damping, self.strength = values.pop("numbers").tolist()
+        steps, self.damping, self.strength = state["numbers"].tolist()
+        values = {n: value.to(self.last.device, copy=True) for n, value in state.items() if n != "numbers"}
         self.steps, self.last = int(steps), values.pop("last")
         self.saved, self.blocks = values, []
 
@@ -192,7 +197,6 @@ class _NaturalStepper(Stepper):
         """The parameters after a step; one that makes the loss of its batch worse is halved until it does not."""
         # Near the end all gains are rounding.
         rounding = 10 * torch.finfo(torch.bfloat16 if problem.runtime.mixed else step.dtype).eps * abs(before)
-        self.fall_back = ""
         for halvings in range(HALVINGS):
             self.last = rate * 0.5**halvings * step
             moved = [p + d for p, d in zip(problem.parameters, problem.split(self.last), strict=True)]
@@ -260,7 +264,8 @@ class _NaturalStepper(Stepper):
         seen = tape.blocks()
         alone = sorted(set(range(len(self.parameters))) - {number for place in seen for number in place})
         if alone and not self.saved:
-            logger.info("diagonal blocks of the Fisher matrix: %s", ", ".join(self.names[number] for number in alone))
+            names = ", ".join(self.names[number] for number in alone)
+            self.fall_back = f"the blocks of the Fisher matrix are diagonal for {names}"
         self.places = [*seen, *((number,) for number in alone)]
         for number in range(len(self.places)):
             prefix = f"{number}."

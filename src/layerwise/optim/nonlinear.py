@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.errors import InputError
-from layerwise.optim.base import Optimizer, Problem, Stepper, Terms
+from layerwise.optim.base import STILL, Optimizer, Problem, Stepper, Terms, trainable
 from layerwise.optim.line_search import Point
 from layerwise.optim.search import StrongWolfe
 
@@ -49,6 +49,7 @@ class ConjugateGradient(Optimizer):
 
     def start(self, part: nn.Module) -> Stepper:
         """A fresh stepper."""
+        trainable(part)
         return _ConjugateGradientStepper(self)
 
 
@@ -59,8 +60,12 @@ class _ConjugateGradientStepper(Stepper):
         # The decrease that the last search began with: length times slope.
         self.reach = 0.0
 
+    def check(self, problem: Problem) -> None:
+        """A gradient is all it needs."""
+
     def step(self, problem: Problem, *, rate: float = 1.0) -> Terms:
         terms, value, gradient = problem.measured()
+        self.fall_back = "" if gradient.any() else STILL
         if math.isfinite(value):
             origin = problem.point()
             place = self._searched(problem, origin, value, gradient)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.errors import InputError
-from layerwise.optim.base import Optimizer, Problem, Stepper, Terms
+from layerwise.optim.base import STILL, Optimizer, Problem, Stepper, Terms, trainable
 from layerwise.optim.line_search import Point
 from layerwise.optim.search import StrongWolfe
 
@@ -51,22 +51,25 @@ class LBFGS(Optimizer):
 
     def start(self, part: nn.Module) -> Stepper:
         """A fresh stepper."""
-        return _LBFGSStepper(self)
+        return _LBFGSStepper(self, next(iter(trainable(part).values())).device)
 
 
 @final
 class _LBFGSStepper(Stepper):
-    def __init__(self, choice: LBFGS) -> None:
-        self.choice = choice
+    def __init__(self, choice: LBFGS, device: torch.device) -> None:
+        self.choice, self.device = choice, device
         self.search = StrongWolfe(choice.curvature, choice.evaluations)
         self.steps: list[Tensor] = []
         self.changes: list[Tensor] = []
 
+    def check(self, problem: Problem) -> None:
+        """A gradient is all it needs."""
+
     @torch.no_grad()
     def step(self, problem: Problem, *, rate: float = 1.0) -> Terms:
         terms, value, gradient = problem.measured()
-        self.fall_back = ""
-        if not math.isfinite(value):
+        self.fall_back = "" if gradient.any() else STILL
+        if self.fall_back or not math.isfinite(value):
             return terms
         origin = place = problem.point()
         for _ in range(self.choice.searches):
@@ -90,7 +93,9 @@ class _LBFGSStepper(Stepper):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         # Each in memory of its own: sums over rows of one tensor may be rounded otherwise.
-        self.steps, self.changes = ([row.clone() for row in state.get(name, ())] for name in ("steps", "changes"))
+        self.steps, self.changes = (
+            [row.to(self.device, copy=True) for row in state.get(name, ())] for name in ("steps", "changes")
+        )
 
     def _direction(self, gradient: Tensor) -> Tensor:
         """The two loops over the pairs, the newest first and then the oldest."""

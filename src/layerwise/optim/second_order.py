@@ -8,7 +8,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from layerwise.optim.base import FlatProduct, NonFinite, Optimizer, Problem, Stepper, Terms
+from layerwise.errors import InputError
+from layerwise.optim.base import STILL, FlatProduct, NonFinite, Optimizer, Problem, Stepper, Terms, trainable
 from layerwise.optim.curvature import Curvature, GaussNewton, Hessian
 from layerwise.optim.damping import AdaptiveDamping, Damping, FixedDamping, TrustRegion
 from layerwise.optim.line_search import Point
@@ -47,6 +48,9 @@ class SecondOrder(Optimizer):
         damping: \lambda or the trust region, and how they change.
         search: how far the step goes along d.
 
+    Raises:
+        InputError: for a `TrustRegion` without `Steihaug`, or the other way round: no other solver keeps to a radius.
+
     >>> from layerwise.optim import Fisher
     >>> SecondOrder(Fisher(), Cholesky(), AdaptiveDamping(), Backtracking()).search.factor
     0.8
@@ -57,9 +61,16 @@ class SecondOrder(Optimizer):
     damping: Damping
     search: Search
 
+    def __post_init__(self) -> None:
+        if isinstance(self.damping, TrustRegion) != isinstance(self.solver, Steihaug):
+            raise InputError(
+                "a TrustRegion and the solver Steihaug need each other; got "
+                f"{type(self.damping).__name__} and {type(self.solver).__name__}."
+            )
+
     def start(self, part: nn.Module) -> Stepper:
         """A fresh stepper."""
-        return _SecondOrderStepper(self)
+        return _SecondOrderStepper(self, next(iter(trainable(part).values())).device)
 
 
 @final
@@ -237,7 +248,7 @@ class SaddleFreeNewton(Optimizer):
 
     def start(self, part: nn.Module) -> Stepper:
         """A fresh stepper."""
-        return self._parts(sum(p.numel() for p in part.parameters() if p.requires_grad)).start(part)
+        return self._parts(sum(p.numel() for p in trainable(part).values())).start(part)
 
     def _parts(self, parameters: int) -> SecondOrder:
         few, many = Eigenvalues(absolute=True, largest=self.whole), Lanczos(self.size, absolute=True)
@@ -247,16 +258,20 @@ class SaddleFreeNewton(Optimizer):
 
 @final
 class _SecondOrderStepper(Stepper):
-    def __init__(self, choice: SecondOrder) -> None:
-        self.choice = choice
+    def __init__(self, choice: SecondOrder, device: torch.device) -> None:
+        self.choice, self.device = choice, device
         self.strength = choice.damping.start
         self.memory: Tensor | None = None
+
+    def check(self, problem: Problem) -> None:
+        """Whether the solver can."""
+        self.choice.solver.check(problem)
 
     @torch.no_grad()
     def step(self, problem: Problem, *, rate: float = 1.0) -> Terms:
         terms, value, gradient = problem.measured()
-        self.fall_back = ""
-        if not (math.isfinite(value) and gradient.any()):
+        self.fall_back = "" if gradient.any() else STILL
+        if self.fall_back or not math.isfinite(value):
             return terms
         product, origin = self.choice.curvature.at(problem), problem.point()
         steps = self._solved(problem, product, gradient).steps
@@ -282,7 +297,7 @@ class _SecondOrderStepper(Stepper):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         self.strength = float(state.get("strength", self.choice.damping.start))
-        self.memory = state["memory"].clone() if "memory" in state else None
+        self.memory = state["memory"].to(self.device, copy=True) if "memory" in state else None
 
     def _solved(self, problem: Problem, product: FlatProduct, gradient: Tensor) -> Solution:
         damping = self.choice.damping

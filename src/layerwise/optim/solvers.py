@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from layerwise.errors import InputError
-from layerwise.optim.base import FlatProduct, NonFinite
+from layerwise.optim.base import FlatProduct, NonFinite, Problem
 from layerwise.optim.conjugate import Iterate, iterates
 
 __all__ = [
@@ -70,6 +70,14 @@ class Solver(ABC):
     """A way to minimize a quadratic model."""
 
     @abstractmethod
+    def check(self, problem: Problem) -> None:
+        """Refuse a problem that it cannot serve.
+
+        Raises:
+            InputError: for more parameters than the method is made for, or a preconditioner that cannot be had.
+        """
+
+    @abstractmethod
     def solve(self, system: System) -> Solution:
         """A step, and what else is to be known of it.
 
@@ -114,6 +122,11 @@ class ConjugateGradients(Solver):
             raise InputError(f"iterations, tolerance and probes must be positive; got {self}.")
         if not (0 <= self.decay <= 1 and 0 <= self.exponent <= 1):
             raise InputError(f"decay and exponent must be from 0 to 1; got {self}.")
+
+    def check(self, problem: Problem) -> None:
+        """Whether the preconditioner can be had."""
+        if self.exponent:
+            problem.gradient_squares(1)
 
     def solve(self, system: System) -> Solution:
         """The last iterate, and the candidates before it."""
@@ -174,6 +187,9 @@ class Steihaug(Solver):
         if not (self.iterations >= 1 and self.tolerance > 0):
             raise InputError(f"iterations and tolerance must be positive; got {self}.")
 
+    def check(self, problem: Problem) -> None:
+        """Products are all it needs."""
+
     def solve(self, system: System) -> Solution:
         """The last iterate, or the point where the path leaves the trust region."""
         size = float(system.gradient.norm())
@@ -213,6 +229,10 @@ class Cholesky(Solver):
 
     largest: int = 5000
 
+    def check(self, problem: Problem) -> None:
+        """Whether there are too many parameters."""
+        _check_size(sum(p.numel() for p in problem.parameters), self.largest)
+
     def solve(self, system: System) -> Solution:
         """The solution."""
         matrix = dense(system.product, system.gradient, largest=self.largest)
@@ -244,6 +264,10 @@ class Eigenvalues(Solver):
 
     absolute: bool = False
     largest: int = 2000
+
+    def check(self, problem: Problem) -> None:
+        """Whether there are too many parameters."""
+        _check_size(sum(p.numel() for p in problem.parameters), self.largest)
 
     def solve(self, system: System) -> Solution:
         """The solution."""
@@ -280,6 +304,9 @@ class Lanczos(Solver):
         if self.size < 1:
             raise InputError(f"size of the subspace must be at least 1; got {self.size}.")
 
+    def check(self, problem: Problem) -> None:
+        """Products are all it needs."""
+
     def solve(self, system: System) -> Solution:
         """The solution."""
         basis, matrix = krylov(system.product, system.gradient, size=self.size)
@@ -299,16 +326,20 @@ def dense(product: FlatProduct, like: Tensor, *, largest: int) -> Tensor:
     >>> dense(lambda v: 2 * v, torch.zeros(2), largest=10).tolist()
     [[2.0, 0.0], [0.0, 2.0]]
     """
-    if len(like) > largest:
-        raise InputError(
-            f"a whole matrix needs at most {largest} parameters; found {len(like)}. Use a method with conjugate "
-            "gradients or a Lanczos subspace, or raise `largest`."
-        )
+    _check_size(len(like), largest)
     units = torch.eye(len(like), dtype=like.dtype, device=like.device)
     matrix = torch.stack([product(unit) for unit in units]).to(_exact(like))
     if not matrix.isfinite().all():
         raise NonFinite("a product with the curvature")
     return (matrix + matrix.T) / 2
+
+
+def _check_size(parameters: int, largest: int) -> None:
+    if parameters > largest:
+        raise InputError(
+            f"a whole matrix needs at most {largest} parameters; found {parameters}. Use a method with conjugate "
+            "gradients or a Lanczos subspace, or raise `largest`."
+        )
 
 
 def krylov(product: FlatProduct, start: Tensor, *, size: int) -> tuple[Tensor, Tensor]:

@@ -68,7 +68,9 @@ def _try(phase: Phase, model: Autoencoder, data: Source, runtime: Runtime) -> No
         if isinstance(penalty, Selective):
             penalty.check(part)
     batch = data.batch(torch.arange(1)).to(runtime.torch_device)
-    Problem(part, phase.objective, phase.view.feed(model, batch), runtime=runtime).terms()
+    problem = Problem(part, phase.objective, phase.view.feed(model, batch), runtime=runtime)
+    problem.terms()
+    phase.optimizer.start(part).check(problem)
 
 
 def _check_fidelity(phase: Phase, part: Autoencoder, model: Autoencoder, data: Source) -> None:

@@ -1,0 +1,147 @@
+"""What an optimizer cannot do is said before anything is trained, and what it does not do is told."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from layerwise.errors import InputError
+from layerwise.models import Dense
+from layerwise.optim import (
+    EKFAC,
+    KFAC,
+    LBFGS,
+    AdaptiveDamping,
+    Cholesky,
+    ConjugateGradient,
+    FirstOrder,
+    FullStep,
+    GaussNewton,
+    HessianFree,
+    LevenbergMarquardt,
+    Newton,
+    Problem,
+    SaddleFreeNewton,
+    SecondOrder,
+    Steihaug,
+    TorchOptimizer,
+    TrustRegion,
+    TrustRegionNewton,
+)
+from layerwise.penalties import prediction_error
+from layerwise.training import Objective, Phase, TensorRows, fit
+from tests.cases import CPU, FEATURES, MODELS, OPTIMIZERS, normal, rows_with_holes
+from tests.surfaces import problem_on, saddle
+
+pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
+
+
+@pytest.mark.parametrize("name", ["HessianFree", "LBFGS", "KFAC", "EKFAC"])
+def test_a_state_is_put_back_on_the_device_of_the_weights(name):
+    model = MODELS["dropout"](0)
+    stepper = OPTIMIZERS[name].start(model)
+    for seed in range(3):
+        stepper.step(Problem(model, Objective(), rows_with_holes(12, seed=seed), noise=seed))
+    elsewhere = OPTIMIZERS[name].start(copy.deepcopy(model).to("meta"))
+    elsewhere.restore(stepper.state())
+    moved = {key for key, value in elsewhere.state().items() if value.device.type == "meta"}
+    assert moved == set(stepper.state()) - {"numbers", "strength"}
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        HessianFree(),
+        LevenbergMarquardt(),
+        Newton(),
+        TrustRegionNewton(),
+        SaddleFreeNewton(),
+        SaddleFreeNewton(whole=0),
+        LBFGS(),
+        ConjugateGradient(),
+    ],
+)
+def test_a_gradient_of_zero_is_told(optimizer):
+    surface, height = saddle([0.0, 0.0])
+    stepper = optimizer.start(surface)
+    stepper.step(problem_on(surface, height))
+    assert "the gradient is 0" in stepper.fall_back
+    with torch.no_grad():
+        surface.point += 0.1
+    stepper.step(problem_on(surface, height))
+    assert "the gradient is 0" not in stepper.fall_back
+
+
+@pytest.mark.parametrize("optimizer", [KFAC(), EKFAC(), SaddleFreeNewton()])
+def test_weights_of_zero_are_told_in_the_history(optimizer):
+    model = Dense(FEATURES, code=2)
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    x = normal(16, FEATURES).round()
+    phase = Phase("still", Objective(), optimizer, epochs=2, batch_size=32)
+    history = fit(model, TensorRows(torch.cat([x, -x])), [phase], runtime=CPU)
+    told = [row["cause"] for row in history.rows if row["event"] == "fallback"]
+    assert told == ["the gradient is 0, at a minimum or a saddle, and no step was taken"]
+
+
+def test_a_parameter_without_a_matrix_is_told_once():
+    model = MODELS["layer norm"](0)
+    history = fit(model, TensorRows(normal(24, FEATURES)), [Phase("p", Objective(), KFAC(), epochs=2)], runtime=CPU)
+    (cause,) = [row["cause"] for row in history.rows if row["event"] == "fallback"]
+    assert cause.startswith("the blocks of the Fisher matrix are diagonal for encoder.0.normalize.weight, ")
+
+
+@pytest.mark.parametrize(
+    ("damping", "solver"), [(TrustRegion(), Cholesky()), (AdaptiveDamping(), Steihaug())], ids=["region", "solver"]
+)
+def test_a_trust_region_and_its_solver_need_each_other(damping, solver):
+    with pytest.raises(InputError, match="need each other; got "):
+        SecondOrder(GaussNewton(), solver, damping, FullStep())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_model_without_trainable_parameters_is_refused(name):
+    model = MODELS["under-complete"](0).requires_grad_(False)
+    with pytest.raises(InputError, match="must have requires_grad"):
+        OPTIMIZERS[name].start(model)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (Newton(solver=Cholesky(largest=10)), "a whole matrix needs at most 10 parameters"),
+        (LevenbergMarquardt(solver=Cholesky(largest=10)), "a whole matrix needs at most 10 parameters"),
+    ],
+)
+def test_a_later_phase_is_refused_before_the_first_begins(optimizer, message):
+    model = Dense(FEATURES, code=2)
+    before = copy.deepcopy(model.state_dict())
+    recipe = [Phase("first", Objective(), FirstOrder(), epochs=1), Phase("second", Objective(), optimizer, epochs=1)]
+    with pytest.raises(InputError, match=f"phase 'second': {message}"):
+        fit(model, TensorRows(normal(20, FEATURES)), recipe, runtime=CPU)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_natural_gradient_of_a_function_is_refused_and_of_an_objective_is_not():
+    x, y = normal(20, FEATURES), 0.1 * normal(20, 2, seed=1)
+    layers = Dense(FEATURES, (4,), code=2, seed=0)
+    model = nn.Sequential(layers.encoder[0], layers.encoder[1])
+    with pytest.raises(InputError, match=r"give Objective\(prediction_error\)"):
+        TorchOptimizer(KFAC(), model, nn.functional.mse_loss).step(x, y)
+    optimizer = TorchOptimizer(KFAC(), model, Objective(prediction_error))
+    first, *_, last = (float(optimizer.step(x, y)) for _ in range(10))
+    assert last < first / 2
+
+
+@pytest.mark.parametrize("name", ["HessianFree", "LBFGS", "KFAC"])
+def test_a_copy_of_an_optimizer_of_a_loop_goes_on_like_it(name):
+    layers = Dense(FEATURES, code=2, seed=0)
+    model = nn.Sequential(layers.encoder[0], nn.Tanh(), layers.decoder[0])
+    optimizer = TorchOptimizer(OPTIMIZERS[name], model, Objective(prediction_error))
+    x = normal(20, FEATURES)
+    optimizer.step(x, x)
+    twin, other = copy.deepcopy((model, optimizer))
+    for one in (optimizer, other):
+        one.step(x, x)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
