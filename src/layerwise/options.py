@@ -326,7 +326,7 @@ def recipe_settings(
         if not equals:
             raise InputError(f"--set must be NAME=VALUE, like lr=0.001; got {pair!r}.")
         settings[name.strip()] = number_of(value.strip())
-    return partial(recipe, **recipe_arguments(recipe, settings))
+    return partial(recipe, **recipe_arguments(recipe, settings, others=RECIPES))
 
 
 def checkpoint_settings(folder: Path | None, every: str, every_steps: int | None, fresh: bool) -> Checkpoint | None:

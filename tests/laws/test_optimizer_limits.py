@@ -28,6 +28,7 @@ from layerwise.optim import (
     TorchOptimizer,
     TrustRegion,
     TrustRegionNewton,
+    optimizer_of,
 )
 from layerwise.penalties import prediction_error
 from layerwise.training import Objective, Phase, TensorRows, fit
@@ -145,3 +146,42 @@ def test_a_copy_of_an_optimizer_of_a_loop_goes_on_like_it(name):
     for one in (optimizer, other):
         one.step(x, x)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "choice"),
+    [
+        ("KFAC:damping=150,interval=10", KFAC(damping=150.0, interval=10)),
+        ("LBFGS:memory=5", LBFGS(memory=5)),
+        ("HessianFree", HessianFree()),
+        ("SGD:lr=0.1,momentum=0.9", FirstOrder(torch.optim.SGD, lr=0.1, options={"momentum": 0.9})),
+    ],
+)
+def test_arguments_follow_a_name(name, choice):
+    assert optimizer_of(name) == choice
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("KFAC:damping", "must be like KFAC:damping=150,interval=10"),
+        ("KFAC:damping=much", "damping of an optimizer must be a number, true or false; got 'much'"),
+        (
+            "KFAC:damping=true",
+            "KFAC takes numbers for damping, .*; got damping=True",
+        ),
+        ("KFAC:rate=1", "KFAC takes numbers for damping, .*; got rate=1"),
+        ("KFAC:interval=1.5", "interval of KFAC must be a whole number; got 1.5"),
+        ("KFAC:damping=0", "must be positive"),
+        ("SGD:moment=0.9", "SGD does not take these arguments"),
+        ("Nothing:damping=1", "the optimizer must be one of .*; got 'Nothing'"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(name, message):
+    with pytest.raises(InputError, match=message):
+        optimizer_of(name)
+
+
+def test_a_rate_for_one_that_finds_its_own_is_refused():
+    with pytest.raises(InputError, match=r"^KFAC finds its own steps, .*; got 0\.01\. Leave it out\.$"):
+        optimizer_of("KFAC", lr=0.01)

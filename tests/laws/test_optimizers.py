@@ -346,7 +346,10 @@ def test_a_loop_of_its_own_takes_autoencoders_and_schedules():
 @pytest.mark.parametrize("name", optimizer_names())
 def test_optimizers_by_name(name):
     model = MODELS["under-complete"](0)
-    stepper, problem = optimizer_of(name, lr=0.01).start(model), problems(model, 1)[0]
+    stepper, problem = (
+        optimizer_of(name, lr=0.01 if hasattr(torch.optim, name) and name != "LBFGS" else None).start(model),
+        problems(model, 1)[0],
+    )
     before = problem.loss().item()
     for _ in range(5):
         stepper.step(problem)

@@ -20,12 +20,15 @@ TRAINERS: tuple[str, ...] = get_args(TrainerName)
 LAYERS = "alternate", "all", "none"
 
 
-def recipe_arguments(recipe: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def recipe_arguments(
+    recipe: Callable[..., Any], values: Mapping[str, Any], *, others: Mapping[str, Callable[..., Any]] | None = None
+) -> dict[str, Any]:
     """The keyword arguments of a recipe for plain values, as they come from a file or a command line.
 
     Arguments:
         recipe: a function of this folder. Where it takes a corruption, `noise` and `masking` make it, 0 makes none.
-        values: name -> number or word; None for the recipe's own choice.
+        values: name -> number or word; None for the recipe's own choice. An optimizer as `optimizer_of` reads it.
+        others: recipes, by name, that an error tells of where they take what this one does not.
 
     Raises:
         InputError: names an argument that is not known, or what it must be and what was found.
@@ -40,13 +43,13 @@ def recipe_arguments(recipe: Callable[..., Any], values: Mapping[str, Any]) -> d
     >>> recipe_arguments(hinton2006, {"optimizer": "ConjugateGradient"})
     {'optimizer': ConjugateGradient(searches=3, curvature=0.1, evaluations=20)}
     """
-    taken = inspect.signature(recipe).parameters
-    known = [name for name in _RULES if name in taken]
-    known += ["noise", "masking"] if "corruption" in taken else []
+    taken, known = inspect.signature(recipe).parameters, _known(recipe)
     for name in values:
         if name not in known:
+            takers = ", ".join(other for other, function in (others or {}).items() if name in _known(function))
             raise InputError(
                 f"the recipe {recipe.__name__!r} has no argument {name!r}; it has {', '.join(known) or 'none'}."
+                + (f" Recipes that have it: {takers}." if takers else "")
             )
     given = {name: _read(name, value) for name, value in values.items() if value is not None}
     if isinstance(chosen := given.get("optimizer"), str):
@@ -60,6 +63,12 @@ def recipe_arguments(recipe: Callable[..., Any], values: Mapping[str, Any]) -> d
     kinds: dict[str, Callable[[float], Corruption]] = {"noise": GaussianNoise, "masking": Masking}
     parts = [kinds[name](level) for name, level in levels.items() if level]
     return {**given, "corruption": Compose(*parts) if len(parts) > 1 else parts[0] if parts else None}
+
+
+def _known(recipe: Callable[..., Any]) -> list[str]:
+    """The arguments that have a plain value."""
+    taken = inspect.signature(recipe).parameters
+    return [name for name in _RULES if name in taken] + (["noise", "masking"] if "corruption" in taken else [])
 
 
 def checked(recipe: Callable[P, list[Phase]]) -> Callable[P, list[Phase]]:
