@@ -185,3 +185,10 @@ def test_arguments_that_do_not_fit_are_refused(name, message):
 def test_a_rate_for_one_that_finds_its_own_is_refused():
     with pytest.raises(InputError, match=r"^KFAC finds its own steps, .*; got 0\.01\. Leave it out\.$"):
         optimizer_of("KFAC", lr=0.01)
+
+
+@pytest.mark.parametrize("name", ["Adam", "HessianFree", "KFAC"])
+def test_an_empty_batch_is_refused(name):
+    optimizer = TorchOptimizer(OPTIMIZERS[name], Dense(FEATURES, code=2), Objective())
+    with pytest.raises(InputError, match="a batch must have at least one row; got none"):
+        optimizer.step(torch.zeros(0, FEATURES))

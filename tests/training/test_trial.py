@@ -1,6 +1,7 @@
 """What does not fit is refused with the phase's name, before the first phase has moved a weight."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from layerwise.errors import InputError
 from layerwise.models import (
     Dense,
     Layer,
+    LayerSequentialUnitVariance,
     Normalization,
     RestrictedBoltzmannMachine,
     TopK,
@@ -16,6 +18,7 @@ from layerwise.models import (
     identity,
     relu,
     sigmoid,
+    start_from_rows,
     tanh,
 )
 from layerwise.optim import FirstOrder
@@ -30,7 +33,7 @@ from layerwise.penalties import (
     cross_entropy,
     squared_error,
 )
-from layerwise.training import Block, Boltzmann, History, Objective, Phase, TensorRows, Upto, Whole, fit
+from layerwise.training import Block, Boltzmann, History, Objective, Phase, TensorRows, Upto, Whole, fit, range_test
 from tests.cases import CPU, FEATURES, uniform
 
 pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
@@ -101,3 +104,28 @@ def test_a_machine_on_what_it_does_not_make():
     words = "a Boltzmann machine makes no reconstruction in training, .*; got squared_error. Use contrastive_divergence"
     assert_refused(Dense(FEATURES, (4,), code=2, layer=SIGMOID), phase("second", Objective(), Boltzmann(0)), words)
     assert_refused(RestrictedBoltzmannMachine(FEATURES, 4), phase("second", Objective()), words)
+
+
+def test_batch_normalization_of_one_row():
+    model = Dense(FEATURES, (4,), code=2, layer=Layer(normalization=Normalization.BATCH))
+    words = "batch normalization needs batches of at least two rows; got one"
+    one = Phase("second", Objective(), FirstOrder(lr=0.01), epochs=1, batch_size=1)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(InputError, match=f"^phase 'second': {words}"):
+        fit(model, ROWS, [phase("first", Objective()), one], runtime=CPU)
+    with pytest.raises(InputError, match=f"^phase 'first': {words}"):
+        fit(model, TensorRows(uniform(1, FEATURES)), [phase("first", Objective())], runtime=CPU)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    fit(model, TensorRows(uniform(3, FEATURES)), [replace(one, batch_size=2)], runtime=CPU)
+
+
+def test_no_rows():
+    none = TensorRows(uniform(1, FEATURES)[:0])
+    model = Dense(FEATURES, code=2, layer=Layer(tanh, LayerSequentialUnitVariance()))
+    for training in (
+        lambda: fit(model, none, [phase("first", Objective())], runtime=CPU),
+        lambda: range_test(model, none, phase=phase("first", Objective()), runtime=CPU),
+        lambda: start_from_rows(model, none),
+    ):
+        with pytest.raises(InputError, match=r"needs? at least one row|need at least one; got none"):
+            training()

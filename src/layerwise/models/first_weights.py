@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.data import Source
+from layerwise.errors import InputError
 from layerwise.models.dense import Dense
 from layerwise.models.initializers import DataDependent
 from layerwise.models.layers import DenseLayer
@@ -26,6 +27,9 @@ def start_from_rows(model: Dense | Predictor | Variational, rows: Source) -> Non
         model: changed in place; on the processor.
         rows: those of the training, of which at most 4096 are read.
 
+    Raises:
+        InputError: for no rows.
+
     >>> from layerwise.models import Layer, LayerSequentialUnitVariance, tanh
     >>> from layerwise.training import TensorRows
     >>> x = torch.rand(20, 5, generator=torch.Generator())
@@ -37,6 +41,8 @@ def start_from_rows(model: Dense | Predictor | Variational, rows: Source) -> Non
     initializer = model.layer.initializer
     if not isinstance(initializer, DataDependent):
         return
+    if len(rows) == 0:
+        raise InputError("first weights that follow the rows need at least one; got none.")
     training = model.training
     model.eval()
     index = torch.linspace(0, len(rows) - 1, min(len(rows), SAMPLE_ROWS), dtype=torch.float64).long()

@@ -146,6 +146,8 @@ class Problem:
             return self.objective.sampled(run, self.batch, key(self.noise, 3))
 
     def _take(self, batch: Batch, noise: int, progress: float) -> None:
+        if not len(batch.x):
+            raise InputError("a batch must have at least one row; got none.")
         self.batch, self.noise, self.progress = batch, noise, progress
         self.input = batch.x
         if self.corruption is not None:

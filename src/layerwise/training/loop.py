@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from layerwise.data import Source
-from layerwise.errors import InputError
 from layerwise.models.base import Autoencoder
 from layerwise.runtime import Runtime
 from layerwise.training.checkpoint import Checkpoint, fingerprint
@@ -71,8 +70,6 @@ def fit(
     'epochs done'
     """
     history, runtime = history or History(), runtime or Runtime()
-    if len(data) == 0:
-        raise InputError("training needs at least one row; got none.")
     check(model, data, recipe=recipe, runtime=runtime)
     with ExitStack() as stack:
         flag = stack.enter_context(stop_flag())

@@ -138,7 +138,7 @@ class RisingMomentum(Schedule):
     Arguments:
         steps: of the phase: its epochs times the batches of an epoch.
         largest: \mu_max.
-        last: steps at the end with the momentum `low`; 0 is none.
+        last: steps at the end with the momentum `low`, but no more than a tenth of the phase; 0 is none.
         low: 0.9 in the paper.
 
     Raises:
@@ -164,7 +164,7 @@ class RisingMomentum(Schedule):
     def __call__(self, progress: float) -> float:
         """The momentum when the given share is done."""
         step = round(progress * self.steps)
-        if step >= self.steps - self.last:
+        if step >= self.steps - min(self.last, self.steps // 10):
             return min(self.low, self.largest)
         # 2 to the power of minus the logarithm is a division.
         return min(1 - 0.5 / (step // 250 + 1), self.largest)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 from layerwise.data import Source
 from layerwise.errors import InputError
@@ -29,7 +30,7 @@ def check(model: Autoencoder, data: Source, *, recipe: Recipe, runtime: Runtime 
         runtime: device and precision; "auto" by default.
 
     Raises:
-        InputError: names the phase.
+        InputError: names the phase; or for no rows.
 
     >>> from layerwise.models import Dense
     >>> from layerwise.optim import FirstOrder
@@ -39,6 +40,8 @@ def check(model: Autoencoder, data: Source, *, recipe: Recipe, runtime: Runtime 
     Traceback (most recent call last):
     layerwise.errors.InputError: phase 'layer 3': layer must be from 0 to 0, the model's depth less one; got 2.
     """
+    if len(data) == 0:
+        raise InputError("training needs at least one row; got none.")
     runtime = runtime or Runtime()
     model.to(runtime.torch_device)
     # First what is wrong with the shape: a recipe for another depth fits the layers that there are badly, too.
@@ -64,6 +67,11 @@ def _try(phase: Phase, model: Autoencoder, data: Source, runtime: Runtime) -> No
     model.eval()
     part.eval()
     _check_fidelity(phase, part, model, data)
+    if phase.batches(len(data)) == len(data) and any(isinstance(module, nn.BatchNorm1d) for module in part.modules()):
+        raise InputError(
+            "batch normalization needs batches of at least two rows; got one. Give more rows, a larger batch_size or "
+            "another normalization."
+        )
     for _, penalty in phase.objective.penalties.values():
         if isinstance(penalty, Selective):
             penalty.check(part)
