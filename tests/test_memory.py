@@ -1,10 +1,14 @@
 """How much memory is free, and what does not fit it."""
 
+import platform
+import resource
+from pathlib import Path
+
 import pytest
 import torch
 
 from layerwise.errors import ResourceError
-from layerwise.memory import free_memory
+from layerwise.memory import free_memory, freed_memory_is_kept
 from layerwise.models import Dense
 from layerwise.optim import FirstOrder
 from layerwise.training import Objective, Phase, TensorRows, fit
@@ -34,6 +38,28 @@ def test_control_groups_count(tmp_path, files, free):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     assert free_memory(tmp_path, tmp_path) == free
+
+
+def faults() -> int:
+    """Pages that are mapped for a tensor of 64 MiB."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(2**24)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_what_a_large_step_frees_is_there_for_the_next_one_and_given_back_in_the_end():
+    before = resident()
+    with freed_memory_is_kept(2**26):
+        assert min(faults() for _ in range(20)) < 100
+    assert faults() > 100
+    assert resident() < before + 2**25
+    with freed_memory_is_kept(2**60):
+        assert min(faults() for _ in range(20)) > 100, "there is no room for it"
 
 
 def test_a_phase_that_does_not_fit(monkeypatch):

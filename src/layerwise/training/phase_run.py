@@ -13,6 +13,7 @@ from torch import Tensor
 
 from layerwise.data import Batch, Source, batches
 from layerwise.errors import TrainingDiverged
+from layerwise.memory import freed_memory_is_kept
 from layerwise.models.base import Autoencoder
 from layerwise.optim.base import NonFinite, Problem
 from layerwise.randomness import generator, key
@@ -111,6 +112,7 @@ class PhaseRun:
         self.sums: dict[str, float] = {}
         self.pending: deque[_Step] = deque()
         self.problem: Problem | None = None
+        self.memory = contextlib.ExitStack()
         # What the part has beside the model's own: the particles of a persistent chain.
         shared = {id(buffer) for buffer in run.model.buffers()}
         self.own = {name: buffer for name, buffer in self.part.named_buffers() if id(buffer) not in shared}
@@ -121,8 +123,7 @@ class PhaseRun:
         """Of one pass over one batch, about."""
 
         def row() -> Tensor:
-            first = self.run.data.batch(torch.arange(1)).to(self.run.runtime.torch_device)
-            return self.phase.view.feed(self.run.model, first).x
+            return self._fed(self.run.data, torch.arange(1)).x
 
         return multiplications(self.part, row) * math.ceil(len(self.run.data) / self.phase.batches(len(self.run.data)))
 
@@ -133,7 +134,19 @@ class PhaseRun:
 
     def complete(self, state: State | None) -> None:
         """Train to the end of the phase: from its start, or from a state of it."""
-        reason = "epochs done"
+        with self.memory:
+            reason = self._train(state)
+        if self.done > self.closed:
+            # A watcher may want to end what has ended.
+            with contextlib.suppress(StopPhase):
+                self._close_epoch()
+        self.keeper.restore()
+        self.phase.view.close(self.run.model)
+        epochs = self.epoch if self.step else max(0, self.epoch - 1)
+        self.run.history.record(PhaseEnd(self.phase.name, reason, epochs, self.keeper.best_epoch, self.seconds))
+
+    def _train(self, state: State | None) -> str:
+        """All epochs; why they ended."""
         try:
             self._begin(state if state is not None and "epoch" in state.values else None)
             while self.epoch <= self.phase.epochs:
@@ -146,16 +159,9 @@ class PhaseRun:
                     continue
                 self._next_epoch()
         except StopPhase as stop:
-            reason = str(stop)
             self._settle()
-        if self.done > self.closed:
-            # A watcher may want to end what has ended.
-            with contextlib.suppress(StopPhase):
-                self._close_epoch()
-        self.keeper.restore()
-        self.phase.view.close(self.run.model)
-        epochs = self.epoch if self.step else max(0, self.epoch - 1)
-        self.run.history.record(PhaseEnd(self.phase.name, reason, epochs, self.keeper.best_epoch, self.seconds))
+            return str(stop)
+        return "epochs done"
 
     def _begin(self, state: State | None) -> None:
         rows = len(self.run.data)
@@ -294,10 +300,11 @@ class PhaseRun:
         with torch.no_grad(), self.run.runtime.autocast():
             one = self.part(batch.x[:1])
         self.part.train()
-        needed = memory_needed(self.run.model, self.part, one)
+        needed = fixed, row = memory_needed(self.run.model, self.part, one)
         rows = len(self.run.data)
         largest = math.ceil(rows / self.phase.batches(rows, self.phase.epochs))
         check_memory(self.phase.name, needed, largest, self.run.runtime.torch_device)
+        self.memory.enter_context(freed_memory_is_kept(fixed + row * largest))
 
     def _state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """All that decides what comes next, beside the model."""
