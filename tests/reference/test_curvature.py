@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from layerwise.corruptions import GaussianNoise
 from layerwise.data import Batch
 from layerwise.errors import InputError
-from layerwise.models import Autoencoder, Pass, Stochastic
+from layerwise.models import Autoencoder, Convolutional, Pass, Stochastic
 from layerwise.optim import Problem, Problems, conjugate_gradient
-from layerwise.penalties import L1, WeightDecay, squared_error
+from layerwise.penalties import L1, GaussianDivergence, WeightDecay, squared_error
 from layerwise.randomness import key
 from layerwise.training import Objective
 from tests.cases import (
@@ -20,13 +21,19 @@ from tests.cases import (
     FEATURES,
     FIDELITIES,
     FOR_TOP_K,
+    MAPS,
     MODELS,
+    PAIRS,
     PENALTIES,
+    PICTURES,
     PREDICTORS,
+    SEQUENCES,
     SUPERVISED,
+    VARIATIONAL,
     normal,
     rows_with_holes,
     targets,
+    uniform,
 )
 
 NOISE = 7
@@ -71,6 +78,8 @@ class Function(nn.Module):
     def __init__(self, model: Autoencoder, objective: Objective, batch: Batch) -> None:
         super().__init__()
         self.model, self.objective, self.batch = model, objective, batch
+        # Its max pooling is unknown to torch's vectorization.
+        self.vectorize = not isinstance(model, Convolutional)
 
     def forward(self, outputs: Tensor | None) -> Tensor:
         for module in self.model.modules():
@@ -78,12 +87,13 @@ class Function(nn.Module):
                 module.noise_key = key(NOISE, 2)
         if outputs is None:
             run = self.model(self.batch.x)
-            found = [run.code, run.reconstruction, *run.hidden, run.natural]
-            self.sizes = [z.numel() for z in found]
+            found = [run.code, run.reconstruction, run.natural, *run.posterior, *run.hidden]
+            self.shapes, self.moments = [z.shape for z in found], len(run.posterior)
             return torch.cat([z.flatten() for z in found])
-        rows, parts = len(self.batch.x), outputs.split(self.sizes)
-        code, reconstruction, *hidden, natural = (z.view(rows, -1) for z in parts)
-        run = Pass(self.batch.x, code, reconstruction, tuple(hidden), natural)
+        parts = outputs.split([shape.numel() for shape in self.shapes])
+        code, reconstruction, natural, *rest = (z.view(s) for z, s in zip(parts, self.shapes, strict=True))
+        posterior, hidden = tuple(rest[: self.moments]), tuple(rest[self.moments :])
+        run = Pass(self.batch.x, code, reconstruction, hidden, natural, posterior=posterior)
         return torch.stack(list(self.objective.terms(run, self.batch, self.model, progress=0.0).values())).sum()
 
     def at(self, theta: Tensor, outputs: Tensor | None = None) -> Tensor:
@@ -92,20 +102,25 @@ class Function(nn.Module):
         named = dict(self.named_parameters())
         pieces = theta.split([parameter.numel() for parameter in named.values()])
         swapped.update({name: piece.view_as(named[name]) for name, piece in zip(named, pieces, strict=True)})
-        return functional_call(self, swapped, (outputs,))
+        # The fused kernels of attention have no second derivative.
+        with sdpa_kernel(SDPBackend.MATH):
+            return functional_call(self, swapped, (outputs,))
 
     def loss(self, theta: Tensor) -> Tensor:
         return self.at(theta, self.at(theta))
 
+    def jacobian(self, theta: Tensor) -> Tensor:
+        return torch.autograd.functional.jacobian(self.at, theta, vectorize=self.vectorize)
 
-def hessian(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
-    return torch.autograd.functional.hessian(function, at, vectorize=True)
+
+def hessian(function: Callable[[Tensor], Tensor], at: Tensor, *, vectorize: bool = True) -> Tensor:
+    return torch.autograd.functional.hessian(function, at, vectorize=vectorize)
 
 
 def gauss_newton(function: Function, theta: Tensor) -> Tensor:
     """The matrix of the definition: the map to outputs and weights linear, the loss of these as it is."""
     outputs = function.at(theta).detach()
-    jacobian = torch.autograd.functional.jacobian(function.at, theta, vectorize=True)
+    jacobian = function.jacobian(theta)
     through = torch.cat([jacobian, torch.eye(len(theta), dtype=theta.dtype)])
     size = len(outputs)
     curvature = hessian(lambda both: function.at(both[size:], both[:size]), torch.cat([outputs, theta]))
@@ -115,12 +130,12 @@ def gauss_newton(function: Function, theta: Tensor) -> Tensor:
 def empirical_fisher(function: Function, theta: Tensor) -> Tensor:
     """From the Jacobian of the outputs, with each row's slope by itself."""
     outputs = function.at(theta).detach().requires_grad_()
-    jacobian = torch.autograd.functional.jacobian(function.at, theta, vectorize=True)
+    jacobian = function.jacobian(theta)
     loss = function.at(theta, outputs)
     slope = torch.autograd.grad(loss, outputs, allow_unused=True)[0] if loss.requires_grad else None
     slope = torch.zeros_like(outputs) if slope is None else slope
     rows = len(function.batch.x)
-    owner = torch.cat([torch.arange(rows).repeat_interleave(size // rows) for size in function.sizes])
+    owner = torch.cat([torch.arange(rows).repeat_interleave(shape[1:].numel()) for shape in function.shapes])
     gradients = torch.stack([rows * torch.where(owner == row, slope, 0.0) @ jacobian for row in range(rows)])
     return gradients.T @ gradients / rows
 
@@ -145,6 +160,41 @@ def test_products_of_a_predictor(name, fidelity):
     check_products(model, objective, Problem(model, objective, rows, noise=NOISE))
 
 
+@pytest.mark.parametrize("fidelity", [name for name in SUPERVISED if "softmax" in name])
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_products_of_a_network_over_tokens(name, fidelity):
+    model = moved(SEQUENCES[name](0))
+    objective = Objective(SUPERVISED[fidelity], {"decay": (0.3, WeightDecay()), "sparsity": (0.2, L1())})
+    check_products(model, objective, Problem(model, objective, PAIRS.batch(torch.tensor([0, 1])), noise=NOISE))
+
+
+@pytest.mark.parametrize("objective", ["squared error", "cross entropy", "all at once"])
+@pytest.mark.parametrize("name", PICTURES)
+def test_products_of_an_autoencoder_of_pictures(name, objective):
+    model = moved(PICTURES[name]((5, 4)))
+    rows = Batch(uniform(2, model.features, dtype=torch.float64), None)
+    check_products(model, OBJECTIVES[objective], Problem(model, OBJECTIVES[objective], rows, noise=NOISE))
+
+
+@pytest.mark.parametrize("fidelity", ["softmax cross entropy", "prediction error"])
+@pytest.mark.parametrize("name", MAPS)
+def test_products_of_a_network_from_pictures_to_pictures(name, fidelity):
+    model = moved(MAPS[name]())
+    x = uniform(2, model.channels, 5, 4, dtype=torch.float64)
+    y = normal(2, model.outputs, 5, 4, seed=1, dtype=torch.float64)
+    objective = Objective(SUPERVISED[fidelity], {"decay": (0.3, WeightDecay())})
+    rows = Batch(x, None, y.argmax(1) if "softmax" in fidelity else y)
+    check_products(model, objective, Problem(model, objective, rows, noise=NOISE))
+
+
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+@pytest.mark.parametrize("name", VARIATIONAL)
+def test_products_of_a_variational_autoencoder(name, fidelity):
+    model = moved(VARIATIONAL[name]())
+    objective = Objective(FIDELITIES[fidelity], {"divergence": (0.5, GaussianDivergence())})
+    check_products(model, objective, problem_of(model, objective))
+
+
 @pytest.mark.parametrize("fidelity", SUPERVISED)
 def test_a_predictor_has_no_negative_curvature(fidelity):
     model, y = moved(PREDICTORS["shallow"](0)), targets(fidelity, 5, dtype=torch.float64)
@@ -157,7 +207,8 @@ def check_products(model: Autoencoder, objective: Objective, problem: Problem) -
     theta = problem.flat(problem.parameters).detach()
     vector = normal(len(theta), dtype=torch.float64)
     torch.testing.assert_close(problem.loss(), function.loss(theta), rtol=1e-13, atol=0)
-    assert difference(problem.hessian_product(vector), hessian(function.loss, theta) @ vector) < 1e-10
+    curvature = hessian(function.loss, theta, vectorize=function.vectorize)
+    assert difference(problem.hessian_product(vector), curvature @ vector) < 1e-10
     assert difference(problem.gauss_newton_product(vector), gauss_newton(function, theta) @ vector) < 1e-10
     assert difference(problem.fisher_product(vector), empirical_fisher(function, theta) @ vector) < 1e-10
 
