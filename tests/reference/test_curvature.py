@@ -13,7 +13,14 @@ from layerwise.data import Batch
 from layerwise.errors import InputError
 from layerwise.models import Autoencoder, Convolutional, Pass, Stochastic
 from layerwise.optim import Problem, Problems, conjugate_gradient
-from layerwise.penalties import L1, GaussianDivergence, WeightDecay, squared_error
+from layerwise.penalties import (
+    L1,
+    GaussianDivergence,
+    WeightDecay,
+    cross_entropy,
+    softmax_cross_entropy,
+    squared_error,
+)
 from layerwise.randomness import key
 from layerwise.training import Objective
 from tests.cases import (
@@ -72,6 +79,13 @@ def problem_of(model: Autoencoder, objective: Objective) -> Problem:
     return Problem(model, objective, rows_with_holes(5, dtype=torch.float64), noise=NOISE)
 
 
+def drawn(model: Autoencoder) -> None:
+    """The noise inside is that of the problem."""
+    for module in model.modules():
+        if isinstance(module, Stochastic):
+            module.noise_key = key(NOISE, 2)
+
+
 class Function(nn.Module):
     """The outputs of a model and the loss as a function of outputs and weights, without the library's `Problem`."""
 
@@ -82,9 +96,7 @@ class Function(nn.Module):
         self.vectorize = not isinstance(model, Convolutional)
 
     def forward(self, outputs: Tensor | None) -> Tensor:
-        for module in self.model.modules():
-            if isinstance(module, Stochastic):
-                module.noise_key = key(NOISE, 2)
+        drawn(self.model)
         if outputs is None:
             run = self.model(self.batch.x)
             found = [run.code, run.reconstruction, run.natural, *run.posterior, *run.hidden]
@@ -356,30 +368,76 @@ def test_squares_of_gradients_are_met_on_average():
     assert difference(problem.gradient_squares(2000), exact) < 0.1
 
 
-def test_products_are_those_of_curvlinops():
-    """The other library has one model and one loss of torch; here in float64 with the same parameters."""
+# What the other library cannot do: silu's slope has no forward derivative in torch, and it refuses moving statistics.
+STRAIGHT = {"under-complete", "silu", "residual", "residual, no blocks"}
+MOVING = {"batch norm"}
+# Each by our name, with the loss of torch that is its sum over the rows.
+LOSSES = {
+    "squared error": (squared_error, nn.MSELoss(reduction="sum")),
+    "cross entropy": (cross_entropy, nn.BCEWithLogitsLoss(reduction="sum")),
+    "softmax cross entropy": (softmax_cross_entropy, nn.CrossEntropyLoss(reduction="sum")),
+    "smoothed softmax cross entropy": (
+        SUPERVISED["smoothed softmax cross entropy"],
+        nn.CrossEntropyLoss(reduction="sum", label_smoothing=0.2),
+    ),
+}
+
+
+def compared(family: str, name: str, fidelity: str) -> tuple[Autoencoder, Batch]:
+    """A model and rows without gaps, which the other library does not know."""
+    if family == "tokens":
+        return moved(SEQUENCES[name](0)), PAIRS.batch(torch.tensor([0, 1]))
+    if family == "predictor":
+        rows, model = normal(5, FEATURES, dtype=torch.float64), moved(PREDICTORS[name](0))
+        return model, Batch(rows, None, targets(fidelity, 5, outputs=model.outputs, dtype=torch.float64))
+    model = moved(PICTURES[name]((5, 4))) if family == "pictures" else network(name)
+    return model, Batch(uniform(4, getattr(model, "features", FEATURES), dtype=torch.float64), None)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("family", "name", "fidelity"),
+    [
+        (family, name, fidelity)
+        for family, models, fidelities in (
+            ("rows", MODELS, ("squared error", "cross entropy")),
+            ("pictures", PICTURES, ("squared error", "cross entropy")),
+            ("predictor", PREDICTORS, ("softmax cross entropy", "smoothed softmax cross entropy")),
+            ("tokens", SEQUENCES, ("softmax cross entropy", "smoothed softmax cross entropy")),
+        )
+        for name in models
+        if name not in MOVING
+        for fidelity in fidelities
+    ],
+)
+def test_products_are_those_of_curvlinops(family, name, fidelity):
+    """Its losses are summed over the rows where ours are averaged, so that its matrices are ours times their number.
+
+    Its empirical Fisher matrix takes each token for a row of its own, and is left out there.
+    """
     curvlinops = pytest.importorskip("curvlinops")
-    model = network("deep")
-    x = normal(5, FEATURES, dtype=torch.float64)
-    problem = Problem(model, Objective(), Batch(x, None))
+    model, batch = compared(family, name, fidelity)
+    ours, theirs = LOSSES[fidelity]
+    problem = Problem(model, Objective(ours), batch, noise=NOISE)
     vector = normal(len(problem.point()), dtype=torch.float64)
 
-    class Reconstructed(nn.Module):
+    class Output(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
         def forward(self, rows: Tensor) -> Tensor:
-            return self.model(rows).reconstruction
+            drawn(self.model)
+            with sdpa_kernel(SDPBackend.MATH):
+                run = self.model(rows)
+            return run.reconstruction if ours is squared_error else run.natural
 
-    # Its loss is the mean over rows and features.
-    parameters = list(model.parameters())
-    for name, operator, factor in (
-        ("hessian", curvlinops.HessianLinearOperator, FEATURES),
-        ("gauss_newton", curvlinops.GGNLinearOperator, FEATURES),
-        ("fisher", curvlinops.EFLinearOperator, None),
-    ):
-        theirs = operator(Reconstructed(), nn.MSELoss(), parameters, [(x, x)])
-        found, ours = theirs @ vector, product_of(problem, name, vector)
-        factor = factor or (ours @ found / (found @ found)).item()
-        assert difference(factor * found, ours) < 1e-10, name
+    operators = {"gauss_newton": curvlinops.GGNLinearOperator}
+    if name not in STRAIGHT:
+        operators["hessian"] = curvlinops.HessianLinearOperator
+    if family != "tokens":
+        operators["fisher"] = curvlinops.EFLinearOperator
+    y = batch.x if batch.y is None else batch.y
+    for product, operator in operators.items():
+        matrix = operator(Output(), theirs, list(model.parameters()), [(batch.x, y)])
+        assert difference(product_of(problem, product, vector), matrix @ vector / len(batch.x)) < 1e-10, product
