@@ -390,8 +390,10 @@ def compared(family: str, name: str, fidelity: str) -> tuple[Autoencoder, Batch]
     if family == "predictor":
         rows, model = normal(5, FEATURES, dtype=torch.float64), moved(PREDICTORS[name](0))
         return model, Batch(rows, None, targets(fidelity, 5, outputs=model.outputs, dtype=torch.float64))
-    model = moved(PICTURES[name]((5, 4))) if family == "pictures" else network(name)
-    return model, Batch(uniform(4, getattr(model, "features", FEATURES), dtype=torch.float64), None)
+    if family == "pictures":
+        pictures = moved(PICTURES[name]((5, 4)))
+        return pictures, Batch(uniform(4, pictures.features, dtype=torch.float64), None)
+    return network(name), Batch(uniform(4, FEATURES, dtype=torch.float64), None)
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
