@@ -1,6 +1,7 @@
 """One line a component: the laws in `tests/laws` hold for every one of them."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from layerwise.corruptions import Compose, Corruption, GaussianNoise, Masking, S
 from layerwise.data import Batch, SentencePairs
 from layerwise.models import (
     Activation,
+    Convolutional,
     Dense,
     Gaussian,
     Glorot,
@@ -21,13 +23,18 @@ from layerwise.models import (
     Maxout,
     Normalization,
     Orthogonal,
+    PictureAutoencoder,
     Predictor,
     PrincipalDirections,
     Recurrent,
+    Residual,
+    SegNet,
     SequenceModel,
     Sparse,
     TopK,
     Transformer,
+    UNet,
+    Variational,
     elu,
     gelu,
     identity,
@@ -187,17 +194,42 @@ VOCABULARY = 9
 
 # Over tokens, from the seed of the first weights.
 SEQUENCES: dict[str, Callable[[int], SequenceModel]] = {
-    "recurrent": lambda seed: Recurrent(VOCABULARY, width=8, heads=2, dropout=0.0, seed=seed),
-    "one recurrent layer": lambda seed: Recurrent(VOCABULARY, width=8, layers=1, heads=1, dropout=0.2, seed=seed),
-    "recurrent autoencoder": lambda seed: Recurrent(VOCABULARY, width=8, heads=2, code=3, dropout=0.0, seed=seed),
-    "transformer": lambda seed: Transformer(VOCABULARY, width=8, layers=2, heads=2, dropout=0.0, seed=seed),
-    "one transformer layer": lambda seed: Transformer(VOCABULARY, width=8, layers=1, heads=1, dropout=0.2, seed=seed),
+    "recurrent": lambda seed: Recurrent(VOCABULARY, width=4, heads=2, dropout=0.0, seed=seed),
+    "one recurrent layer": lambda seed: Recurrent(VOCABULARY, width=4, layers=1, heads=1, dropout=0.2, seed=seed),
+    "recurrent autoencoder": lambda seed: Recurrent(VOCABULARY, width=4, heads=2, code=3, dropout=0.0, seed=seed),
+    "transformer": lambda seed: Transformer(VOCABULARY, width=4, layers=2, heads=2, dropout=0.0, seed=seed),
+    "one transformer layer": lambda seed: Transformer(VOCABULARY, width=4, layers=1, heads=1, dropout=0.2, seed=seed),
     "transformer autoencoder": lambda seed: Transformer(
-        VOCABULARY, width=8, layers=1, heads=2, code=3, dropout=0.0, seed=seed
+        VOCABULARY, width=4, layers=1, heads=2, code=3, dropout=0.0, seed=seed
     ),
 }
 # Sentences of different lengths, each with the one that is written after it.
 PAIRS = SentencePairs([[5, 6, 7], [8], [5, 3, 4, 4, 3], [6, 6]], [[3, 4], [5, 6, 7, 8], [8], [3, 3, 5]])
+
+# Of pictures, from their shape and the seed of the first weights.
+PICTURES: dict[str, Callable[..., PictureAutoencoder]] = {
+    "pooled": partial(Convolutional, channels=(3, 2), activation=tanh),
+    "pooled, sigmoid": partial(Convolutional, channels=(3,), output=sigmoid),
+    "residual": partial(Residual, channels=(2, 3), code=4),
+    "residual, no blocks": partial(Residual, channels=(3,), code=2, blocks=0, output=sigmoid),
+    "residual, two blocks": partial(Residual, channels=(2,), code=3, blocks=2, activation=relu),
+}
+
+# From pictures to pictures, from the seed of the first weights.
+MAPS: dict[str, Callable[..., SegNet | UNet]] = {
+    "segnet": partial(SegNet, 2, (2, 3), outputs=3),
+    "segnet, one convolution": partial(SegNet, 1, (4,), outputs=2, convolutions=1),
+    "unet": partial(UNet, 2, (2, 3)),
+    "unet, other outputs": partial(UNet, 1, (2, 2, 2), outputs=2, residual=False),
+    "unet, one stage": partial(UNet, 3, (4,), blocks=2),
+}
+
+# With codes that are drawn, from the seed of the first weights.
+VARIATIONAL: dict[str, Callable[..., Variational]] = {
+    "shallow": partial(Variational, FEATURES, code=3),
+    "deep": partial(Variational, FEATURES, (5, 4), code=2, layer=TANH),
+    "binary": partial(Variational, FEATURES, (5,), code=2, output=sigmoid),
+}
 
 OUTPUTS = 3
 

@@ -6,17 +6,24 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from layerwise.data import Batch
 from layerwise.models.base import Autoencoder, Pass
 from layerwise.optim import Problem, Terms
+from layerwise.penalties import squared_error
 
 Map = Callable[[Tensor], Tensor]
 
 
 @final
 class Surface(Autoencoder):
-    """A point, and a map of it whose squares are summed up; it has nothing to do with its input."""
+    """A point, and a map of it whose squares are summed up; it has nothing to do with the values of its input.
+
+    Arguments:
+        start: the first point.
+        residuals: from rows of points to rows of numbers.
+    """
 
     def __init__(self, start: list[float], residuals: Map) -> None:
         super().__init__()
@@ -24,10 +31,11 @@ class Surface(Autoencoder):
         self.residuals = residuals
 
     def encode(self, x: Tensor) -> Tensor:
-        return self.point.expand(len(x), -1)
+        # As the bias of a layer, which every curvature understands.
+        return functional.linear(x, x.new_zeros(len(self.point), x.shape[1]), self.point)
 
     def decode(self, code: Tensor) -> Tensor:
-        return torch.stack([self.residuals(point) for point in code])
+        return self.residuals(code)
 
     def forward(self, x: Tensor) -> Pass:
         code = self.encode(x)
@@ -45,22 +53,31 @@ class Height:
     def terms(self, run: Pass, target: Batch, model: nn.Module, *, progress: float) -> Terms:
         return {"height": self.of(run.reconstruction)}
 
+    def sampled(self, run: Pass, target: Batch, noise: int) -> Tensor:
+        """Targets of the sum of squares."""
+        return squared_error.sampled(run, target, noise)
 
-def problem_on(surface: Surface, height: Height = Height()) -> Problem:
-    return Problem(surface, height, Batch(torch.zeros(1, 1, dtype=torch.float64), None))
+
+def problem_on(surface: Surface, height: Height = Height(), *, rows: int = 1) -> Problem:
+    """Of rows that are all alike: more of them for methods that draw a target for each."""
+    return Problem(surface, height, Batch(torch.zeros(rows, 1, dtype=torch.float64), None))
 
 
 def rosenbrock() -> Surface:
     """Its minimum, 0, is at (1, 1), at the end of a bent valley (Rosenbrock 1960)."""
-    return Surface([-1.2, 1.0], lambda p: torch.stack([1 - p[0], 10 * (p[1] - p[0] ** 2)]))
+    return Surface([-1.2, 1.0], lambda p: torch.stack([1 - p[:, 0], 10 * (p[:, 1] - p[:, 0] ** 2)], 1))
 
 
-def quadratic(condition: float = 1e6, size: int = 6) -> Surface:
-    """Half the squares times eigenvalues from 1 to 1 / condition, from where each direction costs the same."""
+def quadratic(condition: float = 1e6, size: int = 6, *, even: bool = False) -> Surface:
+    """Half the squares times eigenvalues from 1 to 1 / condition, from where each direction costs the same.
+
+    With `even` from where each is as far from the minimum, so that those of small eigenvalues cost next to nothing.
+    """
     values = condition ** -torch.linspace(0, 1, size, dtype=torch.float64)
     # A rotation, so that no method that looks at single numbers has it easy.
     turn = torch.linalg.qr(torch.randn(size, size, generator=torch.Generator().manual_seed(0), dtype=torch.float64))[0]
-    return Surface((turn.T @ values.rsqrt()).tolist(), lambda p: (values / 2).sqrt() * (turn @ p))
+    start = torch.ones_like(values) if even else values.rsqrt()
+    return Surface((turn.T @ start).tolist(), lambda p: (values / 2).sqrt() * (p @ turn.T))
 
 
 def saddle(start: list[float]) -> tuple[Surface, Height]:

@@ -8,6 +8,7 @@ import struct
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from benchmarks import (
@@ -28,6 +29,7 @@ from benchmarks import (
     tables,
     translation,
 )
+from layerwise.penalties import squared_error
 
 pytestmark = pytest.mark.usefixtures("results_are_left_alone")
 
@@ -37,11 +39,17 @@ def test_startup(capsys):
     assert "import layerwise adds" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 def test_products(capsys):
     products.main(["--quick"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines[:2]] == ["cross_entropy", "squared_error"]
     assert "further gauss_newton" in lines[0]
+    assert lines[-1].startswith("eager over compiled")
+    problem, vector = products.made(squared_error, quick=True)
+    for name, product in products.pure(problem, vector).items():
+        ours = {"hessian": problem.hessian_product, "gauss_newton": problem.gauss_newton_product}[name](vector)
+        torch.testing.assert_close(problem.flat(list(product().values())), ours, rtol=1e-4, atol=1e-5)
 
 
 def test_safety(capsys):

@@ -1,7 +1,5 @@
 """Laws of the networks from pictures to pictures: any size, every weight learns, a folder gives the same back."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -13,14 +11,8 @@ from layerwise.errors import InputError
 from layerwise.models import SegNet, UNet, model_of
 from layerwise.optim import FirstOrder, Problem
 from layerwise.penalties import prediction_error
+from tests.cases import MAPS
 
-MAPS = {
-    "segnet": partial(SegNet, 2, (3, 4), outputs=3),
-    "segnet, one convolution": partial(SegNet, 1, (4,), outputs=2, convolutions=1),
-    "unet": partial(UNet, 2, (3, 4)),
-    "unet, other outputs": partial(UNet, 1, (4, 4, 4), outputs=2, residual=False),
-    "unet, one stage": partial(UNet, 3, (4,), blocks=2),
-}
 every = pytest.mark.parametrize("make", MAPS.values(), ids=MAPS)
 
 

@@ -1,7 +1,6 @@
 """What every autoencoder of pictures owes, and what the plain one of the lecture is, exactly."""
 
 import copy
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -12,28 +11,21 @@ from sklearn.datasets import load_digits
 from layerwise import DeepAutoencoder, Objective
 from layerwise.data import Batch, read
 from layerwise.errors import InputError
-from layerwise.models import Convolutional, Network, PictureAutoencoder, Residual, relu, sigmoid, tanh
+from layerwise.models import Convolutional, Network, PictureAutoencoder, Residual, sigmoid
 from layerwise.optim import Problem
 from layerwise.penalties import L1, cross_entropy
 from layerwise.storage import plain
-from tests.cases import normal
+from tests.cases import PICTURES, normal
 from tests.passes import same, weights
 
 pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
 SHAPES = [(8, 8), (9, 7), (5, 6, 3)]
-MODELS: dict[str, Callable[..., PictureAutoencoder]] = {
-    "pooled": partial(Convolutional, channels=(3, 2), activation=tanh),
-    "pooled, sigmoid": partial(Convolutional, channels=(3,), output=sigmoid),
-    "residual": partial(Residual, channels=(3, 4), code=5),
-    "residual, no blocks": partial(Residual, channels=(3,), code=2, blocks=0, output=sigmoid),
-    "residual, two blocks": partial(Residual, channels=(2,), code=3, blocks=2, activation=relu),
-}
-models = pytest.mark.parametrize("name", MODELS)
+models = pytest.mark.parametrize("name", PICTURES)
 shapes = pytest.mark.parametrize("shape", SHAPES)
 
 
 def made(name: str, shape: tuple[int, ...] = (8, 8), seed: int = 0) -> PictureAutoencoder:
-    return MODELS[name](shape, seed=seed)
+    return PICTURES[name](shape, seed=seed)
 
 
 @models
@@ -62,20 +54,6 @@ def test_every_parameter_gets_a_gradient(name):
             heard[own] |= bool(gradient.any())
             parameter.data -= 0.1 * gradient / gradient.norm().clamp(min=1e-9)
     assert [own for own, is_heard in heard.items() if not is_heard] == []
-
-
-@models
-def test_curvature_products_are_those_of_the_dense_hessian(name):
-    model = MODELS[name]((4, 4), channels=(2,)).double()
-    for number, parameter in enumerate(model.parameters()):
-        parameter.data += 0.1 * normal(*parameter.shape, seed=number, dtype=torch.float64)
-    problem = Problem(model, Objective(), Batch(normal(3, 16, dtype=torch.float64), None))
-    start = problem.flat([p.detach() for p in problem.parameters])
-    vector = normal(len(start), dtype=torch.float64)
-    step = 1e-5
-    there, back = (problem.at(start + sign * step * vector)[1] for sign in (1, -1))
-    if name != "residual, two blocks":  # Rectified units have corners.
-        torch.testing.assert_close(problem.hessian_product(vector), (there - back) / (2 * step), rtol=1e-4, atol=1e-6)
 
 
 @models

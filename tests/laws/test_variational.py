@@ -1,7 +1,6 @@
 """The variational autoencoder against what is known exactly: linear ones have a normal distribution of rows."""
 
 import math
-from functools import partial
 
 import pytest
 import torch
@@ -10,17 +9,13 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 from layerwise.data import Batch
 from layerwise.diagnostics import importance_weighted_bound
 from layerwise.errors import InputError
-from layerwise.models import Dense, Layer, Variational, identity, model_of, sigmoid, tanh
+from layerwise.models import Dense, Layer, Variational, identity, model_of, sigmoid
 from layerwise.optim import FirstOrder, Problem
 from layerwise.penalties import GaussianDivergence, cross_entropy, squared_error
 from layerwise.training import Objective, Phase, TensorRows, fit
+from tests.cases import VARIATIONAL
 
-MODELS = {
-    "shallow": partial(Variational, 6, code=3),
-    "deep": partial(Variational, 6, (5, 4), code=2, layer=Layer(tanh)),
-    "binary": partial(Variational, 6, (5,), code=2, output=sigmoid),
-}
-every = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+every = pytest.mark.parametrize("make", VARIATIONAL.values(), ids=VARIATIONAL)
 LINEAR = Layer(identity)
 
 

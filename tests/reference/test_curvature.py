@@ -6,13 +6,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from layerwise.corruptions import GaussianNoise
 from layerwise.data import Batch
 from layerwise.errors import InputError
-from layerwise.models import Autoencoder, Pass, Stochastic
+from layerwise.models import Autoencoder, Convolutional, Pass, Stochastic
 from layerwise.optim import Problem, Problems, conjugate_gradient
-from layerwise.penalties import L1, WeightDecay, squared_error
+from layerwise.penalties import (
+    L1,
+    GaussianDivergence,
+    WeightDecay,
+    cross_entropy,
+    softmax_cross_entropy,
+    squared_error,
+)
 from layerwise.randomness import key
 from layerwise.training import Objective
 from tests.cases import (
@@ -20,13 +28,19 @@ from tests.cases import (
     FEATURES,
     FIDELITIES,
     FOR_TOP_K,
+    MAPS,
     MODELS,
+    PAIRS,
     PENALTIES,
+    PICTURES,
     PREDICTORS,
+    SEQUENCES,
     SUPERVISED,
+    VARIATIONAL,
     normal,
     rows_with_holes,
     targets,
+    uniform,
 )
 
 NOISE = 7
@@ -65,25 +79,33 @@ def problem_of(model: Autoencoder, objective: Objective) -> Problem:
     return Problem(model, objective, rows_with_holes(5, dtype=torch.float64), noise=NOISE)
 
 
+def drawn(model: Autoencoder) -> None:
+    """The noise inside is that of the problem."""
+    for module in model.modules():
+        if isinstance(module, Stochastic):
+            module.noise_key = key(NOISE, 2)
+
+
 class Function(nn.Module):
     """The outputs of a model and the loss as a function of outputs and weights, without the library's `Problem`."""
 
     def __init__(self, model: Autoencoder, objective: Objective, batch: Batch) -> None:
         super().__init__()
         self.model, self.objective, self.batch = model, objective, batch
+        # Its max pooling is unknown to torch's vectorization.
+        self.vectorize = not isinstance(model, Convolutional)
 
     def forward(self, outputs: Tensor | None) -> Tensor:
-        for module in self.model.modules():
-            if isinstance(module, Stochastic):
-                module.noise_key = key(NOISE, 2)
+        drawn(self.model)
         if outputs is None:
             run = self.model(self.batch.x)
-            found = [run.code, run.reconstruction, *run.hidden, run.natural]
-            self.sizes = [z.numel() for z in found]
+            found = [run.code, run.reconstruction, run.natural, *run.posterior, *run.hidden]
+            self.shapes, self.moments = [z.shape for z in found], len(run.posterior)
             return torch.cat([z.flatten() for z in found])
-        rows, parts = len(self.batch.x), outputs.split(self.sizes)
-        code, reconstruction, *hidden, natural = (z.view(rows, -1) for z in parts)
-        run = Pass(self.batch.x, code, reconstruction, tuple(hidden), natural)
+        parts = outputs.split([shape.numel() for shape in self.shapes])
+        code, reconstruction, natural, *rest = (z.view(s) for z, s in zip(parts, self.shapes, strict=True))
+        posterior, hidden = tuple(rest[: self.moments]), tuple(rest[self.moments :])
+        run = Pass(self.batch.x, code, reconstruction, hidden, natural, posterior=posterior)
         return torch.stack(list(self.objective.terms(run, self.batch, self.model, progress=0.0).values())).sum()
 
     def at(self, theta: Tensor, outputs: Tensor | None = None) -> Tensor:
@@ -92,20 +114,25 @@ class Function(nn.Module):
         named = dict(self.named_parameters())
         pieces = theta.split([parameter.numel() for parameter in named.values()])
         swapped.update({name: piece.view_as(named[name]) for name, piece in zip(named, pieces, strict=True)})
-        return functional_call(self, swapped, (outputs,))
+        # The fused kernels of attention have no second derivative.
+        with sdpa_kernel(SDPBackend.MATH):
+            return functional_call(self, swapped, (outputs,))
 
     def loss(self, theta: Tensor) -> Tensor:
         return self.at(theta, self.at(theta))
 
+    def jacobian(self, theta: Tensor) -> Tensor:
+        return torch.autograd.functional.jacobian(self.at, theta, vectorize=self.vectorize)
 
-def hessian(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
-    return torch.autograd.functional.hessian(function, at, vectorize=True)
+
+def hessian(function: Callable[[Tensor], Tensor], at: Tensor, *, vectorize: bool = True) -> Tensor:
+    return torch.autograd.functional.hessian(function, at, vectorize=vectorize)
 
 
 def gauss_newton(function: Function, theta: Tensor) -> Tensor:
     """The matrix of the definition: the map to outputs and weights linear, the loss of these as it is."""
     outputs = function.at(theta).detach()
-    jacobian = torch.autograd.functional.jacobian(function.at, theta, vectorize=True)
+    jacobian = function.jacobian(theta)
     through = torch.cat([jacobian, torch.eye(len(theta), dtype=theta.dtype)])
     size = len(outputs)
     curvature = hessian(lambda both: function.at(both[size:], both[:size]), torch.cat([outputs, theta]))
@@ -115,12 +142,12 @@ def gauss_newton(function: Function, theta: Tensor) -> Tensor:
 def empirical_fisher(function: Function, theta: Tensor) -> Tensor:
     """From the Jacobian of the outputs, with each row's slope by itself."""
     outputs = function.at(theta).detach().requires_grad_()
-    jacobian = torch.autograd.functional.jacobian(function.at, theta, vectorize=True)
+    jacobian = function.jacobian(theta)
     loss = function.at(theta, outputs)
     slope = torch.autograd.grad(loss, outputs, allow_unused=True)[0] if loss.requires_grad else None
     slope = torch.zeros_like(outputs) if slope is None else slope
     rows = len(function.batch.x)
-    owner = torch.cat([torch.arange(rows).repeat_interleave(size // rows) for size in function.sizes])
+    owner = torch.cat([torch.arange(rows).repeat_interleave(shape[1:].numel()) for shape in function.shapes])
     gradients = torch.stack([rows * torch.where(owner == row, slope, 0.0) @ jacobian for row in range(rows)])
     return gradients.T @ gradients / rows
 
@@ -145,6 +172,41 @@ def test_products_of_a_predictor(name, fidelity):
     check_products(model, objective, Problem(model, objective, rows, noise=NOISE))
 
 
+@pytest.mark.parametrize("fidelity", [name for name in SUPERVISED if "softmax" in name])
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_products_of_a_network_over_tokens(name, fidelity):
+    model = moved(SEQUENCES[name](0))
+    objective = Objective(SUPERVISED[fidelity], {"decay": (0.3, WeightDecay()), "sparsity": (0.2, L1())})
+    check_products(model, objective, Problem(model, objective, PAIRS.batch(torch.tensor([0, 1])), noise=NOISE))
+
+
+@pytest.mark.parametrize("objective", ["squared error", "cross entropy", "all at once"])
+@pytest.mark.parametrize("name", PICTURES)
+def test_products_of_an_autoencoder_of_pictures(name, objective):
+    model = moved(PICTURES[name]((5, 4)))
+    rows = Batch(uniform(2, model.features, dtype=torch.float64), None)
+    check_products(model, OBJECTIVES[objective], Problem(model, OBJECTIVES[objective], rows, noise=NOISE))
+
+
+@pytest.mark.parametrize("fidelity", ["softmax cross entropy", "prediction error"])
+@pytest.mark.parametrize("name", MAPS)
+def test_products_of_a_network_from_pictures_to_pictures(name, fidelity):
+    model = moved(MAPS[name]())
+    x = uniform(2, model.channels, 5, 4, dtype=torch.float64)
+    y = normal(2, model.outputs, 5, 4, seed=1, dtype=torch.float64)
+    objective = Objective(SUPERVISED[fidelity], {"decay": (0.3, WeightDecay())})
+    rows = Batch(x, None, y.argmax(1) if "softmax" in fidelity else y)
+    check_products(model, objective, Problem(model, objective, rows, noise=NOISE))
+
+
+@pytest.mark.parametrize("fidelity", FIDELITIES)
+@pytest.mark.parametrize("name", VARIATIONAL)
+def test_products_of_a_variational_autoencoder(name, fidelity):
+    model = moved(VARIATIONAL[name]())
+    objective = Objective(FIDELITIES[fidelity], {"divergence": (0.5, GaussianDivergence())})
+    check_products(model, objective, problem_of(model, objective))
+
+
 @pytest.mark.parametrize("fidelity", SUPERVISED)
 def test_a_predictor_has_no_negative_curvature(fidelity):
     model, y = moved(PREDICTORS["shallow"](0)), targets(fidelity, 5, dtype=torch.float64)
@@ -157,7 +219,8 @@ def check_products(model: Autoencoder, objective: Objective, problem: Problem) -
     theta = problem.flat(problem.parameters).detach()
     vector = normal(len(theta), dtype=torch.float64)
     torch.testing.assert_close(problem.loss(), function.loss(theta), rtol=1e-13, atol=0)
-    assert difference(problem.hessian_product(vector), hessian(function.loss, theta) @ vector) < 1e-10
+    curvature = hessian(function.loss, theta, vectorize=function.vectorize)
+    assert difference(problem.hessian_product(vector), curvature @ vector) < 1e-10
     assert difference(problem.gauss_newton_product(vector), gauss_newton(function, theta) @ vector) < 1e-10
     assert difference(problem.fisher_product(vector), empirical_fisher(function, theta) @ vector) < 1e-10
 
@@ -305,30 +368,78 @@ def test_squares_of_gradients_are_met_on_average():
     assert difference(problem.gradient_squares(2000), exact) < 0.1
 
 
-def test_products_are_those_of_curvlinops():
-    """The other library has one model and one loss of torch; here in float64 with the same parameters."""
+# What the other library cannot do: silu's slope has no forward derivative in torch, and it refuses moving statistics.
+STRAIGHT = {"under-complete", "silu", "residual", "residual, no blocks"}
+MOVING = {"batch norm"}
+# Each by our name, with the loss of torch that is its sum over the rows.
+LOSSES = {
+    "squared error": (squared_error, nn.MSELoss(reduction="sum")),
+    "cross entropy": (cross_entropy, nn.BCEWithLogitsLoss(reduction="sum")),
+    "softmax cross entropy": (softmax_cross_entropy, nn.CrossEntropyLoss(reduction="sum")),
+    "smoothed softmax cross entropy": (
+        SUPERVISED["smoothed softmax cross entropy"],
+        nn.CrossEntropyLoss(reduction="sum", label_smoothing=0.2),
+    ),
+}
+
+
+def compared(family: str, name: str, fidelity: str) -> tuple[Autoencoder, Batch]:
+    """A model and rows without gaps, which the other library does not know."""
+    if family == "tokens":
+        return moved(SEQUENCES[name](0)), PAIRS.batch(torch.tensor([0, 1]))
+    if family == "predictor":
+        rows, model = normal(5, FEATURES, dtype=torch.float64), moved(PREDICTORS[name](0))
+        return model, Batch(rows, None, targets(fidelity, 5, outputs=model.outputs, dtype=torch.float64))
+    if family == "pictures":
+        pictures = moved(PICTURES[name]((5, 4)))
+        return pictures, Batch(uniform(4, pictures.features, dtype=torch.float64), None)
+    return network(name), Batch(uniform(4, FEATURES, dtype=torch.float64), None)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("family", "name", "fidelity"),
+    [
+        (family, name, fidelity)
+        for family, models, fidelities in (
+            ("rows", MODELS, ("squared error", "cross entropy")),
+            ("pictures", PICTURES, ("squared error", "cross entropy")),
+            ("predictor", PREDICTORS, ("softmax cross entropy", "smoothed softmax cross entropy")),
+            ("tokens", SEQUENCES, ("softmax cross entropy", "smoothed softmax cross entropy")),
+        )
+        for name in models
+        if name not in MOVING
+        for fidelity in fidelities
+    ],
+)
+def test_products_are_those_of_curvlinops(family, name, fidelity):
+    """Its losses are summed over the rows where ours are averaged, so that its matrices are ours times their number.
+
+    Its empirical Fisher matrix takes each token for a row of its own, and is left out there.
+    """
     curvlinops = pytest.importorskip("curvlinops")
-    model = network("deep")
-    x = normal(5, FEATURES, dtype=torch.float64)
-    problem = Problem(model, Objective(), Batch(x, None))
+    model, batch = compared(family, name, fidelity)
+    ours, theirs = LOSSES[fidelity]
+    problem = Problem(model, Objective(ours), batch, noise=NOISE)
     vector = normal(len(problem.point()), dtype=torch.float64)
 
-    class Reconstructed(nn.Module):
+    class Output(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
         def forward(self, rows: Tensor) -> Tensor:
-            return self.model(rows).reconstruction
+            drawn(self.model)
+            with sdpa_kernel(SDPBackend.MATH):
+                run = self.model(rows)
+            return run.reconstruction if ours is squared_error else run.natural
 
-    # Its loss is the mean over rows and features.
-    parameters = list(model.parameters())
-    for name, operator, factor in (
-        ("hessian", curvlinops.HessianLinearOperator, FEATURES),
-        ("gauss_newton", curvlinops.GGNLinearOperator, FEATURES),
-        ("fisher", curvlinops.EFLinearOperator, None),
-    ):
-        theirs = operator(Reconstructed(), nn.MSELoss(), parameters, [(x, x)])
-        found, ours = theirs @ vector, product_of(problem, name, vector)
-        factor = factor or (ours @ found / (found @ found)).item()
-        assert difference(factor * found, ours) < 1e-10, name
+    operators = {"gauss_newton": curvlinops.GGNLinearOperator}
+    if name not in STRAIGHT:
+        operators["hessian"] = curvlinops.HessianLinearOperator
+    if family != "tokens":
+        operators["fisher"] = curvlinops.EFLinearOperator
+    y = batch.x if batch.y is None else batch.y
+    for product, operator in operators.items():
+        matrix = operator(Output(), theirs, list(model.parameters()), [(batch.x, y)])
+        assert difference(product_of(problem, product, vector), matrix @ vector / len(batch.x)) < 1e-10, product

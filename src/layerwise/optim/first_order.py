@@ -101,6 +101,9 @@ class _FirstOrderStepper(Stepper):
         for key, value in state.items():
             number, _, name = key.partition(".")
             found.setdefault(int(number), {})[name] = value.clone()
-        # torch knows which of them belong to the parameter's device.
+        # torch knows which of them belong to the parameter's device, but gives those the parameter's precision too.
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": found, "param_groups": groups})
+        for place, values in found.items():
+            placed = self.optimizer.state[self.parameters[place]]
+            placed.update({name: placed[name].to(value.dtype) for name, value in values.items()})

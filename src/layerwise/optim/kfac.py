@@ -128,6 +128,8 @@ class _QuadraticModel:
         lengths = directions.norm(dim=1, keepdim=True)
         units = directions / lengths.clamp(min=torch.finfo(lengths.dtype).tiny)
         matrix = self.problem.gauss_newton_forms(list(units)) + self.damping * units @ units.T
+        if not matrix.isfinite().all():
+            raise NonFinite("the natural gradient or its curvature")
         values, vectors = torch.linalg.eigh((matrix + matrix.T).double() / 2)
         # A penalty may bend the wrong way, which counts as bending the right way as much.
         values, turned = values.abs(), vectors.T @ (units @ self.slope).double()
@@ -170,8 +172,6 @@ class _NaturalStepper(Stepper):
         part = problem.first(max(self.choice.model_rows, rows // SHARE))
         model = _QuadraticModel(part, slope, last=self.last, damping=self.damping)
         promised, step = self._best(problem, model, gradients)
-        if not math.isfinite(promised):
-            raise NonFinite("the natural gradient")
         moved = self._moved(problem, promised, step, before=before, rate=rate)
         for parameter, new in zip(problem.parameters, moved, strict=True):
             parameter.copy_(new)
