@@ -9,6 +9,8 @@ from layerwise.diagnostics import (
     conserved,
     deep_theory,
     end_to_end,
+    is_linear,
+    learning_dynamics,
     learning_time,
     mode_strengths,
     modes_of,
@@ -168,6 +170,43 @@ def test_a_linear_autoencoder_learns_its_components_by_their_variances():
 def test_what_is_not_linear_is_refused(model, message):
     with pytest.raises(InputError, match=message):
         end_to_end(model)
+
+
+@pytest.mark.parametrize("hidden", [(), (6,), (2, 9, 3)])
+def test_a_net_that_is_begun_again_follows_the_theory(hidden):
+    x = normal(64, 5) @ torch.diag(torch.tensor([2.0, 1.7, 1.4, 0.5, 0.1]))
+    model = Dense(5, hidden, code=3, layer=LINEAR)
+    before = [parameter.clone() for parameter in model.parameters()]
+    found = learning_dynamics(model, x)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    room = min(3, *hidden) if hidden else 3
+    assert found.figures["room for modes"] == room
+    assert found.figures["largest distance from the theory"] < 0.02
+    # All of the sigmoids was seen.
+    assert all(curve[0] < 0.04 and curve[-1] > 0.89 for curve in found.curves["measured"])
+    assert len(found.curves["measured"]) == len(found.curves["theory"]) == room
+
+
+def test_what_a_linear_model_has_learned_is_counted():
+    x = normal(64, 4) @ torch.diag(torch.tensor([2.0, 1.5, 1.0, 0.5]))
+    modes, model = modes_of(x, x), Dense(4, code=2, layer=LINEAR)
+    for count, verdict in ((2, "fine"), (1, "look")):
+        with torch.no_grad():
+            model.encoder[0].weight.copy_(modes.inputs[:, :2].T)
+            model.encoder[0].weight[count:] *= 0.1
+            model.decoder[0].weight.copy_(modes.inputs[:, :2])
+        found = learning_dynamics(model, x)
+        assert (found.figures["modes learned"], found.verdict) == (count, verdict)
+        assert found.curves["present"] == pytest.approx([1.0, 1.0 if count == 2 else 0.1], abs=1e-5)
+    longer = float(modes.strengths[0] / modes.strengths[1])
+    assert f"mode 2 takes {longer:.2g} times as long" in found.advice
+
+
+def test_only_a_chain_of_linear_layers_is_linear():
+    assert is_linear(Dense(3, (3,), code=2, layer=LINEAR))
+    assert not is_linear(Dense(3, (3,), code=2, layer=Layer(tanh)))
+    assert not is_linear(Dense(3, code=2, linear_path=True))
+    assert not is_linear(Predictor(3, (2,), outputs=2, layer=LINEAR))
 
 
 def test_impossible_numbers_are_refused():

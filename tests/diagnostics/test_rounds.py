@@ -10,8 +10,10 @@ from layerwise.data import Batch
 from layerwise.diagnostics import CAUSES, Finding, Rounds, diagnose, named_fault
 from layerwise.diagnostics import rounds as rounds_module
 from layerwise.errors import InputError
-from layerwise.models import Dense, Layer, Normalization
+from layerwise.models import Dense, Layer, Normalization, identity
 from layerwise.optim import FirstOrder, Problem
+from layerwise.report import ReportData
+from layerwise.report.page import render
 from layerwise.training import History, Objective, Phase, TensorRows, fit
 from tests.cases import normal
 
@@ -97,10 +99,21 @@ def test_the_page_of_a_diagnosis(run, tmp_path: Path) -> None:
     assert (code, error) == (0, "")
     assert [row["name"] for row in json.loads(out)][: len(CAUSES)] == list(CAUSES)
     page = (tmp_path / "d.html").read_text(encoding="utf-8")
-    for anchor in ("diagnosis", "units", "signals", "curvature", "landscape", "training"):
+    for anchor in ("diagnosis", "units", "signals", "curvature", "critical", "landscape", "training"):
         assert f'id="{anchor}"' in page
+    assert "The path of an optimizer" in page
+    assert 'id="dynamics"' not in page
     assert run("fit", "sklearn:iris", "--task", "impute", "--epochs", 1, "-o", "i", "--quiet")[0] == 0
     code, _, error = run("diagnose", "i", "sklearn:iris", "-o", "i.html")
     assert code == 2
     assert "cannot be diagnosed" in error
     assert not (tmp_path / "i.html").exists()
+
+
+def test_the_page_of_a_linear_net_has_its_dynamics() -> None:
+    model = Dense(3, code=2, layer=Layer(identity))
+    rows = [finding.row() for finding in diagnose(Problem(model, Objective(), Batch(normal(30, 3), None)))]
+    assert rows[-1]["name"] == "dynamics"
+    page = render(ReportData("Linear", "rows", diagnosis=rows))
+    assert 'id="dynamics"' in page
+    assert "Modes of a linear net" in page

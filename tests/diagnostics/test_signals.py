@@ -1,5 +1,8 @@
 """Jacobians, gradients, units and slices against what is known of them."""
 
+import copy
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -16,15 +19,30 @@ from layerwise.diagnostics import (
     landscape,
     learning_course,
     loss_slice,
+    optimizer_path,
     path_plane,
     saturated_units,
     weight_sizes,
 )
 from layerwise.errors import InputError
-from layerwise.models import Convolutional, Dense, Glorot, Layer, Orthogonal, Predictor, identity, relu, sigmoid, tanh
-from layerwise.optim import Problem
+from layerwise.models import (
+    Convolutional,
+    Dense,
+    Glorot,
+    Layer,
+    Orthogonal,
+    Predictor,
+    Residual,
+    RestrictedBoltzmannMachine,
+    Variational,
+    identity,
+    relu,
+    sigmoid,
+    tanh,
+)
+from layerwise.optim import LBFGS, FirstOrder, Problem, walk
 from layerwise.training import Objective
-from tests.cases import normal
+from tests.cases import normal, seeded
 
 
 def problem(model: Dense, rows: int = 20) -> Problem:
@@ -117,6 +135,91 @@ def test_a_predictor_has_units_too() -> None:
     assert dead_units(model, normal(30, 5)).figures["rectified layers"] > 0
 
 
+@pytest.mark.parametrize("place", ["encoder", "decoder"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        Convolutional((8, 8), (4, 4), activation=relu),
+        Residual((9, 8), (4, 4), code=3, activation=relu),
+        Variational(64, (8, 4), code=3, layer=Layer(relu)),
+    ],
+    ids=["convolutional", "residual", "variational"],
+)
+def test_dead_units_of_other_models_are_seen(model: nn.Module, place: str) -> None:
+    model, x = copy.deepcopy(model), normal(6, 72 if isinstance(model, Residual) else 64)
+    assert dead_units(model, x).figures["rectified layers"] >= 4
+    assert dead_units(model, x).verdict == "fine"
+    with torch.no_grad():
+        first = getattr(model, "down" if (isinstance(model, Residual) and place == "encoder") else place)[0]
+        (first[0].first if isinstance(first, nn.ModuleList) else first).bias.fill_(-1e3)
+    found = dead_units(model, x)
+    assert found.verdict == "fault"
+    assert f"{place} 1" in found.advice
+
+
+@pytest.mark.parametrize(
+    "model", [Convolutional((8, 8), (4,), activation=tanh), Variational(64, (8,), code=3, layer=Layer(tanh))]
+)
+def test_saturated_units_of_other_models_are_seen(model: nn.Module) -> None:
+    model, x = copy.deepcopy(model), normal(6, 64)
+    assert saturated_units(model, x).verdict == "fine"
+    with torch.no_grad():
+        model.decoder[0].bias.fill_(1e3)
+    assert "decoder 1" in saturated_units(model, x).advice
+
+
+def test_a_channel_that_is_quiet_at_the_border_is_not_dead() -> None:
+    model = Convolutional((8, 8), (4,), activation=relu)
+    x = torch.zeros(3, 8, 8)
+    x[:, 3:5, 3:5] = 9.0
+    with torch.no_grad():
+        model.encoder[0].weight.fill_(1.0)
+        model.encoder[0].bias.fill_(-1.0)
+    shares = dict(zip(*dead_units(model, x.flatten(1)).curves.values(), strict=True))
+    assert shares["encoder 1"] == 0
+
+
+@pytest.mark.parametrize("find", [dead_units, saturated_units])
+def test_of_units_that_cannot_be_seen_nothing_is_claimed(find) -> None:
+    found = find(RestrictedBoltzmannMachine(5, 4), torch.rand(6, 5, generator=seeded(0)))
+    assert found.verdict == "look"
+    assert "RestrictedBoltzmannMachine" in found.advice
+    assert "cannot be seen" in found.advice
+
+
+@pytest.mark.parametrize(("hidden", "verdict"), [((), "look"), ((4,), "fault")])
+def test_weights_of_0_get_no_gradient_and_no_praise(hidden: tuple[int, ...], verdict: str) -> None:
+    model = Dense(5, hidden, code=2, layer=Layer(tanh))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    flow, sizes, kept = gradient_flow(problem(model)), weight_sizes(model), isometry(model, normal(3, 5))
+    assert (flow.verdict, sizes.verdict, kept.verdict) == (verdict, "look", "look")
+    assert flow.figures["first to last"] == sizes.figures["size"] == kept.figures["mean of a layer"] == 0
+    assert "No weight matrix gets any gradient" in flow.advice
+    assert "All weights are 0" in sizes.advice
+    assert "through encoder 1" in kept.advice
+
+
+def test_a_linear_path_carries_what_silent_layers_do_not() -> None:
+    model = Dense(5, (8, 8), code=2, linear_path=True)
+    found = isometry(model, normal(3, 5))
+    assert found.verdict == "fine"
+    assert "linear path" in found.advice
+    assert found.figures["least end to end"] == pytest.approx(1, abs=1e-5)
+    for hidden in ((), (8, 8)):
+        silent = Dense(5, hidden, code=2, linear_path=True)
+        with torch.no_grad():
+            for parameter in (*silent.encoder.parameters(), *silent.decoder.parameters()):
+                parameter.mul_(0.01)
+        sizes = weight_sizes(silent)
+        assert sizes.verdict == "look"
+        assert "beside the linear path" in sizes.advice
+    with torch.no_grad():
+        model.linear_path.encoder.zero_()
+    assert "No small change gets through encoder" in isometry(model, normal(3, 5)).advice
+
+
 def steps(losses: list[float]) -> list[dict]:
     return [{"event": "step", "phase": "p", "terms": {"a": value / 2, "b": value / 2}} for value in losses]
 
@@ -174,3 +277,42 @@ def test_a_slice_on_which_something_is_infinite_is_still_told() -> None:
         for parameter in model.parameters():
             parameter.mul_(1e9)
     assert landscape(problem(model), points=5).figures["loss here"] > 0
+
+
+def test_the_path_of_an_optimizer_is_what_it_goes_through_and_moves_nothing() -> None:
+    asked = problem(Dense(5, (4,), code=2, layer=Layer(tanh)))
+    before = asked.point().clone()
+    path = list(walk(asked, FirstOrder(torch.optim.SGD, lr=0.01), steps=3))
+    assert torch.equal(asked.point(), before)
+    assert torch.allclose(path[1], before - 0.01 * asked.at(before)[1])
+    found = optimizer_path(asked, steps=10, points=9)
+    assert torch.equal(asked.point(), before)
+    assert found.figures["loss before"] == pytest.approx(asked.value(before))
+    assert found.figures["loss after"] == pytest.approx(asked.value(list(walk(asked, LBFGS(), steps=10))[-1]))
+    assert len(found.curves["places"]) == 11
+    for places, axis in zip(zip(*found.curves["places"], strict=True), ("a", "b"), strict=True):
+        assert found.curves[axis][0] < min(places)
+        assert max(places) < found.curves[axis][-1]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "said"),
+    [
+        (LBFGS(), "take .* of the loss off: train longer"),
+        (FirstOrder(torch.optim.SGD, lr=1e-7), "take 0.0% of the loss off: training may end"),
+        (FirstOrder(torch.optim.SGD, lr=2.0), "raise the loss"),
+    ],
+)
+def test_what_a_path_says_of_the_training(optimizer, said: str) -> None:
+    asked = problem(Dense(5, (4,), code=2, layer=Layer(tanh)))
+    assert re.search(said, optimizer_path(asked, optimizer, steps=4, points=3).advice)
+
+
+def test_a_path_that_does_not_move_is_told() -> None:
+    model = Dense(5, code=2)
+    for parameter in model.parameters():
+        torch.nn.init.zeros_(parameter)
+    model.decoder[0].bias.requires_grad_(False)
+    found = optimizer_path(problem(model), FirstOrder(torch.optim.SGD), steps=3)
+    assert not found.curves
+    assert "move no weight" in found.advice

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from layerwise.data import Batch
 from layerwise.diagnostics import (
+    critical_point,
     curvature,
     dense,
     extreme_eigenvalues,
@@ -18,7 +19,7 @@ from layerwise.diagnostics import (
 from layerwise.diagnostics.spectrum import krylov
 from layerwise.errors import InputError
 from layerwise.models import Dense, Layer, tanh
-from layerwise.optim import Problem
+from layerwise.optim import Optimizer, Problem, SaddleFreeNewton, TrustRegionNewton
 from layerwise.penalties import WeightDecay, squared_error
 from layerwise.training import Objective
 from tests.cases import normal
@@ -124,6 +125,60 @@ def test_a_saddle_is_told_from_a_slope() -> None:
     place = torch.zeros_like(asked.flat(asked.parameters).detach())
     origin = Problem(moved(asked, place), Objective(), Batch(centered(), None))
     assert saddle(origin).figures["gain of a step"] < 1e-12
+
+
+def at_zero(scale: float) -> Problem:
+    """Two layers of tanh units with weights of about 0, which is a saddle."""
+    model = Dense(4, code=2, code_activation=tanh, seed=3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(scale)
+    return Problem(model, Objective(), Batch(centered().float(), None))
+
+
+@pytest.mark.parametrize("optimizer", [SaddleFreeNewton(), TrustRegionNewton()], ids=["saddle-free", "trust region"])
+def test_the_advice_at_a_saddle_is_one_that_helps(optimizer: Optimizer) -> None:
+    exact, near = at_zero(0.0), at_zero(1e-3)
+    for asked, leaves in ((exact, False), (near, True)):
+        found = saddle(asked)
+        assert found.verdict == "fault"
+        assert ("saddle-free" in found.advice) is leaves
+        before = asked.value(asked.point())
+        stepper = optimizer.start(asked.part)
+        for _ in range(15):
+            stepper.step(asked)
+        assert (asked.value(asked.point()) < 0.8 * before) is leaves
+    assert "random weights" in saddle(exact).advice
+    assert "noise" in saddle(exact).advice
+
+
+def test_minor_components_are_a_saddle_whose_gradient_is_0_but_for_rounding() -> None:
+    asked = Problem(Dense(4, code=1), Objective(), Batch(centered().float() * torch.tensor([4.0, 3.0, 2.0, 1.0]), None))
+    _, _, components = torch.linalg.svd(asked.batch.x.double(), full_matrices=False)
+    moved(asked, torch.cat([components[1], torch.zeros(1), components[1], torch.zeros(4)]).float())
+    assert "their gradient is 0" in saddle(asked).advice
+
+
+def test_a_critical_point_is_told_by_its_index() -> None:
+    asked = at_zero(1e-3)
+    before = asked.point().clone()
+    found = critical_point(asked)
+    assert torch.equal(asked.point(), before)
+    assert found.verdict == "look"
+    assert "The weights lie at a saddle" in found.advice
+    assert found.figures["saddle index there"] > 0
+    assert found.figures["distance"] == 0
+    model = Dense(3, code=2).double()
+    for parameter in model.encoder.parameters():
+        parameter.requires_grad_(False)
+    convex = Problem(model, Objective(), Batch(normal(20, 3).double(), None))
+    there = critical_point(convex)
+    assert there.verdict == "fine"
+    assert "Near the weights is a minimum" in there.advice
+    assert there.figures["saddle index there"] == 0
+    assert there.figures["loss there"] < there.figures["loss here"]
+    assert there.figures["gradient norm there"] < there.figures["zero below"]
+    assert "No zero of the gradient" in critical_point(convex, iterations=1, steps=1).advice
 
 
 def moved(asked: Problem, place: Tensor) -> Dense:

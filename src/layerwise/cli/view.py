@@ -59,7 +59,12 @@ def diagnose(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Tell what holds a model's training up, with one sentence of advice each, and write it as an HTML page."""
+    """Tell what holds a model's training up, with one sentence of advice each, and write it as an HTML page.
+
+    It takes autoencoders of rows, of tables and of pictures of one size: what fit makes with --task reconstruct (dense,
+    convolutional or residual) or --task generate (variational). Models that predict, detect, impute, denoise, colorize,
+    segment or write sentences are refused.
+    """
     from layerwise import commands
     from layerwise.options import DataOptions
 

@@ -49,10 +49,12 @@ def diagnose(model: Path, source: DataOptions, *, output: Path, device: str) -> 
     """Write the page of what is found of a model at some rows, and give the findings as plain values.
 
     Raises:
-        InputError: for a model that is no autoencoder of rows.
+        InputError: for a model that `fit` made with another task than reconstruct or generate.
     """
     check_file(output)
-    estimator = loaded(model, ENCODERS, "cannot be diagnosed. Fit an autoencoder", device)
+    estimator = loaded(
+        model, ENCODERS, "cannot be diagnosed. Fit an autoencoder, by --task reconstruct or generate", device
+    )
     findings = estimator.diagnosis_report(output, matching(estimator, source), title=model.name)
     rows = [finding.row() for finding in findings]
     return [{name: row[name] for name in ("name", "verdict", "advice", "figures")} for row in rows]

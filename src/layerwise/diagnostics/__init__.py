@@ -1,13 +1,22 @@
 """What happened and why: pure functions of a model and rows."""
 
 from layerwise.diagnostics.course import learning_course
-from layerwise.diagnostics.critical import CriticalPoint, SaddleIndex, find_critical_point, saddle, saddle_index
+from layerwise.diagnostics.critical import (
+    CriticalPoint,
+    SaddleIndex,
+    critical_point,
+    find_critical_point,
+    saddle,
+    saddle_index,
+)
 from layerwise.diagnostics.diagnosis import CAUSES, causes, diagnose, named_fault
 from layerwise.diagnostics.dynamics import (
     Modes,
     conserved,
     deep_theory,
     end_to_end,
+    is_linear,
+    learning_dynamics,
     learning_time,
     mode_strengths,
     modes_of,
@@ -31,7 +40,15 @@ from layerwise.diagnostics.pictures import mean_intersection_over_union, peak_si
 from layerwise.diagnostics.probes import classification_error, factor_recovery, linear_probe, nearest_probe
 from layerwise.diagnostics.reconstruction import Comparison, compare, passes
 from layerwise.diagnostics.rounds import Rounds
-from layerwise.diagnostics.slices import LossSlice, PathPlane, filter_normalized, landscape, loss_slice, path_plane
+from layerwise.diagnostics.slices import (
+    LossSlice,
+    PathPlane,
+    filter_normalized,
+    landscape,
+    loss_slice,
+    optimizer_path,
+    path_plane,
+)
 from layerwise.diagnostics.sparseness import active_share, hoyer, jacobian_norm, saturation
 from layerwise.diagnostics.spectrum import (
     Density,
@@ -67,6 +84,7 @@ __all__ = [
     "classification_error",
     "compare",
     "conserved",
+    "critical_point",
     "curvature",
     "dead_units",
     "deep_theory",
@@ -84,11 +102,13 @@ __all__ = [
     "gradient_sizes",
     "hoyer",
     "importance_weighted_bound",
+    "is_linear",
     "isometry",
     "jacobian_norm",
     "jacobian_spectra",
     "landscape",
     "learning_course",
+    "learning_dynamics",
     "learning_time",
     "linear_probe",
     "log_likelihood",
@@ -100,6 +120,7 @@ __all__ = [
     "named_fault",
     "nearest_probe",
     "neighbourhoods",
+    "optimizer_path",
     "passes",
     "path_plane",
     "peak_signal_to_noise",

@@ -1,7 +1,5 @@
 """Points at which the gradient is zero: how near, how many directions lead down, and where the next one is."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple, final
 
 import torch
@@ -19,12 +17,14 @@ from layerwise.diagnostics.spectrum import (
 )
 from layerwise.optim import Problem
 
-__all__ = ["CriticalPoint", "SaddleIndex", "find_critical_point", "saddle", "saddle_index"]
+__all__ = ["CriticalPoint", "SaddleIndex", "critical_point", "find_critical_point", "saddle", "saddle_index"]
 
 EXACT = 500
 # A step along the gradient that gains less than this share of the loss leads nowhere.
 FLAT = 1e-4
 DOWN = 0.05
+# What is left of a gradient that is 0, in units of the rounding: its own terms cancel out.
+NO_SLOPE = 100
 
 
 @final
@@ -139,9 +139,9 @@ def find_critical_point(
     place = problem.flat(problem.parameters).detach().clone() if start is None else start.detach().clone()
     loss, gradient = _at(problem, place)
     damping, done = 1e-2, 0
-    with _borrowed(problem):
+    with problem.restored():
         while done < iterations and float(gradient.norm()) > tolerance:
-            _move(problem, place)
+            problem.move(place)
             space = krylov(problem.hessian(), gradient, steps=steps)
             damping, better = _better(problem, place, gradient, space.basis, space.matrix, damping)
             if better is None:
@@ -181,20 +181,67 @@ def _at(problem: Problem, place: Tensor) -> tuple[Tensor, Tensor]:
     return loss, finite("the gradient", gradient)
 
 
-def _move(problem: Problem, place: Tensor) -> None:
-    with torch.no_grad():
-        for parameter, value in zip(problem.parameters, problem.split(place), strict=True):
-            parameter.copy_(value)
+def critical_point(problem: Problem, *, iterations: int = 12, steps: int = 20, seed: int = 0) -> Finding:
+    r"""Where the gradient is zero near the present parameters, and whether that is a minimum or a saddle.
+
+    It is zero where a step along it can take less than a ten-thousandth off the loss, as in `saddle`:
+
+    .. math:: \lVert g \rVert^2 < 10^{-4} \cdot 2 \lambda_{\max} L
+
+    Arguments:
+        problem: a batch, at the present parameters, where they stay.
+        iterations, steps: as in `find_critical_point`; about as many curvature products as their product.
+        seed: of random directions.
+
+    Raises:
+        InputError: where the gradient or a product is not finite.
+
+    >>> from layerwise.data import Batch
+    >>> from layerwise.models import Dense
+    >>> from layerwise.training import Objective
+    >>> found = critical_point(Problem(Dense(3, code=2), Objective(), Batch(torch.eye(3), None)))
+    >>> found.figures["gradient norm there"] < found.figures["gradient norm here"]
+    True
+    """
+    place = problem.point()
+    loss, gradient = _at(problem, place)
+    ends = extreme_eigenvalues(problem.hessian(), random_directions(problem, seed=seed)[0], steps=steps, count=1)
+    largest = max(abs(float(ends.top[0])), abs(float(ends.bottom[0])))
+    tolerance = (FLAT * 2 * largest * abs(float(loss))) ** 0.5
+    found = find_critical_point(problem, iterations=iterations, steps=steps, tolerance=tolerance)
+    with problem.restored():
+        problem.move(found.parameters)
+        index = saddle_index(problem, exact_up_to=EXACT // 5, steps=steps, count=2, seed=seed)
+    figures = {
+        "loss here": float(loss),
+        "loss there": found.loss,
+        "gradient norm here": float(gradient.norm()),
+        "gradient norm there": found.gradient_norm,
+        "zero below": tolerance,
+        "distance": float((found.parameters - place).norm() / place.norm().clamp_min(1e-30)),
+        "saddle index there": index.share,
+        "least eigenvalue there": index.least,
+        "largest eigenvalue there": index.largest,
+    }
+    return Finding("critical point", figures, *_led(found, index))
 
 
-@contextmanager
-def _borrowed(problem: Problem) -> Iterator[None]:
-    """The parameters may be moved, and are put back."""
-    before = problem.flat(problem.parameters).detach().clone()
-    try:
-        yield
-    finally:
-        _move(problem, before)
+def _led(found: CriticalPoint, index: SaddleIndex) -> tuple[Verdict, str]:
+    if not found.found:
+        return "fine", (
+            f"No zero of the gradient is within {found.iterations} steps of the search, so there is still a slope to "
+            "follow: go on with the training."
+        )
+    where = "The weights lie at" if found.iterations == 0 else "Near the weights is"
+    if index.least < -DOWN * max(abs(index.largest), abs(index.least)):
+        return "look", (
+            f"{where} a saddle with a loss of {found.loss:.3g}, where {index.share:.0%} of the directions bend down: "
+            "momentum, noise or saddle-free Newton steps lead past it."
+        )
+    return "fine", (
+        f"{where} a minimum or plain with a loss of {found.loss:.3g}, where steps along the gradient gain next to "
+        "nothing: momentum or a second-order method gets further, if anything does."
+    )
 
 
 def saddle(problem: Problem, *, steps: int = 20, seed: int = 0) -> Finding:
@@ -205,7 +252,8 @@ def saddle(problem: Problem, *, steps: int = 20, seed: int = 0) -> Finding:
     .. math:: \frac{\lVert g \rVert^2}{2 \lambda_{\max} L}, \quad \lVert g \rVert^2 \approx g_1^T g_2
 
     with the gradients of the two halves of the batch: where they do not agree, there is no slope but that of the
-    chosen rows. It has no unit, unlike the norm of the gradient.
+    chosen rows. It has no unit, unlike the norm of the gradient. Where the weights get no gradient at all, but for
+    rounding, no optimizer has a direction in which to leave, and the advice is another one.
 
     Arguments:
         problem: a batch, at the present parameters; the more rows, the sharper.
@@ -237,7 +285,11 @@ def saddle(problem: Problem, *, steps: int = 20, seed: int = 0) -> Finding:
         "least eigenvalue": bottom,
         "largest eigenvalue": top,
     }
-    return Finding("saddle", figures, *_told(gain, bottom / largest))
+    # What a weight matrix gets: an offset may still have a slope, and leads nowhere else.
+    pieces = [piece for piece in problem.split(gradient) if piece.ndim > 1]
+    slope = float(problem.flat(pieces).norm()) if pieces else 0.0
+    still = slope <= NO_SLOPE * torch.finfo(place.dtype).eps * (2 * largest * abs(float(loss))) ** 0.5
+    return Finding("saddle", figures, *_told(gain, bottom / largest, still=still))
 
 
 def _halves(problem: Problem) -> list[Problem]:
@@ -248,7 +300,12 @@ def _halves(problem: Problem) -> list[Problem]:
     return [problem.on(part, noise=problem.noise, progress=problem.progress) for part in parts]
 
 
-def _told(gain: float, down: float) -> tuple[Verdict, str]:
+def _told(gain: float, down: float, *, still: bool) -> tuple[Verdict, str]:
+    if gain < FLAT and down < -DOWN and still:
+        return "fault", (
+            "The weights lie on a saddle, and their gradient is 0, so that no step of an optimizer leads away: begin "
+            "from random weights, or add a little noise to these."
+        )
     if gain < FLAT and down < -DOWN:
         return "fault", (
             "The weights lie on a saddle, with no slope and directions that bend down: start from random weights, or "

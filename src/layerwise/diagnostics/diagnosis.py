@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from layerwise.diagnostics.course import learning_course
-from layerwise.diagnostics.critical import saddle
+from layerwise.diagnostics.critical import critical_point, saddle
+from layerwise.diagnostics.dynamics import is_linear, learning_dynamics
 from layerwise.diagnostics.findings import Finding
 from layerwise.diagnostics.gradients import gradient_flow
 from layerwise.diagnostics.health import dead_units, duplicate_units, saturated_units, weight_sizes
 from layerwise.diagnostics.isometry import isometry
-from layerwise.diagnostics.slices import landscape
+from layerwise.diagnostics.slices import landscape, optimizer_path
 from layerwise.diagnostics.spectrum import curvature
 from layerwise.optim import Problem
 
@@ -64,6 +65,8 @@ def named_fault(findings: Sequence[Finding]) -> Finding | None:
 def diagnose(problem: Problem, *, history: Sequence[Mapping[str, Any]] = (), seed: int = 0) -> list[Finding]:
     """Everything that is measured of a model in one place: `causes`, and what lies behind them.
 
+    The dynamics of its learning are among it where the model is an autoencoder of linear layers.
+
     Arguments:
         problem: a batch, at the present parameters, with the model in evaluation; a few hundred rows are enough.
         history: the rows of the training's history, where there are some.
@@ -85,5 +88,8 @@ def diagnose(problem: Problem, *, history: Sequence[Mapping[str, Any]] = (), see
         duplicate_units(problem.part, problem.input),
         isometry(problem.part, problem.input),
         curvature(problem, seed=seed),
+        critical_point(problem, seed=seed),
         landscape(problem, seed=seed),
+        optimizer_path(problem),
+        *([learning_dynamics(problem.part, problem.batch.x, seed=seed)] if is_linear(problem.part) else []),
     ]

@@ -13,8 +13,9 @@ Source: Saxe, McClelland & Ganguli 2013, "Exact solutions to the nonlinear dynam
 networks".
 """
 
+import math
 from itertools import pairwise
-from typing import NamedTuple, final
+from typing import NamedTuple, TypeGuard, final
 
 import numpy as np
 import torch
@@ -23,14 +24,21 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from torch import Tensor, nn
 
+from layerwise.data import Batch
+from layerwise.diagnostics.findings import Finding
 from layerwise.errors import InputError
-from layerwise.models import DenseLayer, Feedforward, identity
+from layerwise.models import Dense, DenseLayer, Feedforward, Layer, Mirrored, Orthogonal, Pass, identity
+from layerwise.optim import FirstOrder, Problem, Terms, walk
+from layerwise.penalties import squared_error
+from layerwise.randomness import generator
 
 __all__ = [
     "Modes",
     "conserved",
     "deep_theory",
     "end_to_end",
+    "is_linear",
+    "learning_dynamics",
     "learning_time",
     "mode_strengths",
     "modes_of",
@@ -38,6 +46,10 @@ __all__ = [
 ]
 
 TOLERANCE = 1e-9
+# Of a net that is begun again: how strong modes are at first, how many are shown, how weak beside the strongest, and
+# from when on one counts as learned; the step of gradient descent in units of the fastest time, and their number.
+INITIAL, MODES, WEAK, LEARNED = 0.03, 4, 0.2, 0.9
+STEP, STEPS = 0.1, 1000
 
 
 @final
@@ -227,19 +239,148 @@ def conserved(model: Feedforward) -> list[Float[Tensor, "units units"]]:
     return [first @ first.T - second.T @ second for first, second in pairwise(_weights(model))]
 
 
+def is_linear(model: nn.Module) -> TypeGuard[Mirrored]:
+    """Whether an autoencoder is one chain of linear layers, of whose learning there is a theory.
+
+    >>> from layerwise.models import Dense, Layer
+    >>> is_linear(Dense(3, code=2, layer=Layer(identity))), is_linear(Dense(3, (3,), code=2))
+    (True, False)
+    """
+    return isinstance(model, Mirrored) and not _lack(model)
+
+
+def learning_dynamics(model: Mirrored, x: Float[Tensor, "rows features"], *, seed: int = 0) -> Finding:
+    """How a linear autoencoder of this shape learns the modes of some rows, and which of them the model has learned.
+
+    "measured" among the curves are the strengths of the strongest modes, at most 4, in gradient descent on the modes
+    from first weights as the theory has them: small, the same in all layers, set apart by modes, without biases.
+    "theory" is what `deep_theory` says of them. A mode counts as learned by the model where its strength is at least
+    0.9 of 1, with which it ends.
+
+    Arguments:
+        model: of linear layers, with any weights.
+        x: rows.
+        seed: of the hidden layers' directions.
+
+    Raises:
+        InputError: as `end_to_end`.
+
+    Source: Saxe et al. 2013, section 1.3.
+
+    >>> from layerwise.models import Dense, Layer
+    >>> x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+    >>> learning_dynamics(Dense(4, code=2, layer=Layer(identity)), x).figures["room for modes"]
+    2
+    """
+    modes = modes_of(x.double(), x.double())
+    room = min(min(weight.shape) for weight in _weights(model))
+    room = min(room, int((modes.strengths > TOLERANCE * modes.strengths[0]).sum()))
+    present = mode_strengths(model, modes)[:room]
+    shown = min(MODES, int((modes.strengths[:room] > WEAK * modes.strengths[0]).sum()))
+    times, measured = _learned(_fresh(model, modes, room=room, seed=seed), modes, room=room, shown=shown)
+    expected = [
+        deep_theory(times, strength=strength, initial=INITIAL, layers=2 * model.depth, variance=strength)
+        for strength in modes.strengths[:shown].tolist()
+    ]
+    missing = [number for number, strength in enumerate(present.tolist()) if strength < LEARNED]
+    figures = {
+        "modes learned": room - len(missing),
+        "room for modes": room,
+        "largest distance from the theory": float(np.abs(measured.T - np.stack(expected)).max()),
+    }
+    curves = {
+        "times": times.tolist(),
+        "measured": measured.T.tolist(),
+        "theory": [curve.tolist() for curve in expected],
+        "present": present[:shown].tolist(),
+    }
+    if not missing:
+        told = f"All {room} modes that the code has room for are learned: only a wider code could learn more."
+        return Finding("dynamics", figures, "fine", told, curves)
+    longer = float(modes.strengths[0] / modes.strengths[missing[-1]])
+    told = (
+        f"{room - len(missing)} of {room} modes are learned, and by theory mode {missing[-1] + 1} takes {longer:.2g} "
+        "times as long as the first: train longer, or raise the rate."
+    )
+    return Finding("dynamics", figures, "look", told, curves)
+
+
+def _widths(model: Mirrored) -> list[int]:
+    """From the input to the code."""
+    weights = [_dense(layer).effective_weight for layer in model.encoder]
+    return [weights[0].shape[1], *(len(weight) for weight in weights)]
+
+
+def _fresh(model: Mirrored, modes: Modes, *, room: int, seed: int) -> Dense:
+    """A net of the same shape, in which each mode goes its own way, with the same strength in all layers."""
+    features, *widths = _widths(model)
+    net = Dense(features, widths[:-1], code=widths[-1], layer=Layer(identity)).double()
+    noise = generator(seed, -14)
+    ways = [
+        modes.inputs[:, :room],
+        *(Orthogonal()(width, room, gain=1.0, generator=noise).double() for width in widths),
+    ]
+    size = INITIAL ** (1 / (2 * net.depth))
+    for layer, (before, after) in zip((*net.encoder, *net.decoder), pairwise([*ways, *ways[-2::-1]]), strict=True):
+        chosen = _dense(layer)
+        assert chosen.bias is not None
+        chosen.set_affine(size * after @ before.T, torch.zeros_like(chosen.bias))
+        chosen.bias.requires_grad_(False)
+    return net
+
+
+def _learned(net: Dense, modes: Modes, *, room: int, shown: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The times and the strengths of the first modes, of shape (times, modes), until the last of them is learned."""
+    layers, strengths = 2 * net.depth, modes.strengths
+    # A step that every mode can follow: what is learned returns at this speed.
+    step = STEP / (layers * float(strengths[0]))
+    steps = min(STEPS, math.ceil(_time(INITIAL, layers=layers) / float(strengths[shown - 1]) / step))
+    # One row for each mode.
+    rows = (room * strengths[:room]).sqrt()[:, None] * modes.inputs[:, :room].T
+    problem, descent = Problem(net, _HalfError(), Batch(rows, None)), FirstOrder(torch.optim.SGD, lr=step)
+    # The net is moved along.
+    curve = [mode_strengths(net, modes)[:shown] for _ in walk(problem, descent, steps=steps)]
+    return step * np.arange(steps + 1, dtype=np.float64), torch.stack(curve).numpy()
+
+
+@final
+class _HalfError:
+    """The loss of the theory."""
+
+    def terms(self, run: Pass, target: Batch, model: nn.Module, *, progress: float) -> Terms:
+        """Half the squared error: mean over the rows."""
+        return {"error": squared_error(run, target) / 2}
+
+
+def _time(initial: float, *, layers: int) -> float:
+    """Until a mode of strength and variance 1 is learned, in units of tau: what `deep_theory` integrates."""
+    place = np.linspace(np.log(initial), np.log(LEARNED), 1000)
+    u = np.exp(place)
+    return float(np.trapezoid(1 / (layers * u ** (1 - 2 / layers) * (1 - u)), place))
+
+
 def _weights(model: Feedforward) -> list[Tensor]:
     """From the input up, in float64."""
+    lack = _lack(model)
+    if lack:
+        raise InputError(f"the dynamics of linear nets need {lack}")
+    return [_dense(layer).effective_weight.detach().double() for layer in (*model.encoder, *model.decoder)]
+
+
+def _lack(model: Feedforward) -> str:
+    """What a model would need to be a net of linear layers; nothing where it is one."""
     if model.front is not None or model.linear_path is not None:
-        raise InputError("the dynamics of linear nets need one chain of layers; this model has more beside it.")
-    found = list[Tensor]()
-    for layer in (*model.encoder, *model.decoder):
-        assert isinstance(layer, DenseLayer)
+        return "one chain of layers; this model has more beside it."
+    for number, layer in enumerate(map(_dense, (*model.encoder, *model.decoder)), 1):
         if layer.activation is not identity or not isinstance(layer.normalize, nn.Identity):
-            raise InputError(
-                f"the dynamics of linear nets need linear layers without normalization; layer {len(found) + 1} is not."
-            )
-        found.append(layer.effective_weight.detach().double())
-    return found
+            return f"linear layers without normalization; layer {number} is not."
+    return ""
+
+
+def _dense(module: nn.Module) -> DenseLayer:
+    # ModuleList forgets the type of what it holds.
+    assert isinstance(module, DenseLayer)
+    return module
 
 
 def _check_positive(strength: float, initial: float, variance: float) -> None:

@@ -1,5 +1,6 @@
 """How large the gradient is in each layer: whether it vanishes or explodes on its way back to the input."""
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -9,7 +10,8 @@ from torch import Tensor, nn
 
 from layerwise.data import Batch
 from layerwise.diagnostics.findings import Finding, Verdict, finite
-from layerwise.models import Feedforward, Pass
+from layerwise.diagnostics.layers import has_path_beside
+from layerwise.models import Pass
 from layerwise.optim import Problem, Terms
 from layerwise.randomness import generator
 
@@ -51,7 +53,7 @@ def gradient_flow(problem: Problem, *, seed: int = 0) -> Finding:
     """The size of the gradient by layer, and how much of a random error at the output gets to the first layer.
 
     "first to last" is the ratio of gradients of random errors, as those of the loss itself may cancel out; "layers"
-    among the curves are those of the loss.
+    among the curves are those of the loss. Where no matrix gets any of them the ratio is 0.
 
     Arguments:
         problem: a batch, at the present parameters.
@@ -75,12 +77,15 @@ def gradient_flow(problem: Problem, *, seed: int = 0) -> Finding:
     figures = {
         "first layer": next(iter(sizes.values()), 0.0),
         "last layer": next(reversed(sizes.values()), 0.0),
-        "first to last": first / last if last > 0 else 1.0,
+        "first to last": first / last if last > 0 else math.inf if first > 0 else 0.0,
     }
-    # Such layers begin silent, and need no gradient through each other to be of use.
-    beside = isinstance(problem.part, Feedforward) and problem.part.linear_path is not None
-    faint = beside and figures["first to last"] < VANISHED
-    verdict, advice = _silent() if faint else _told(figures["first to last"], len(sizes))
+    if not any(through):
+        verdict, advice = _none(len(sizes))
+    elif has_path_beside(problem.part) and figures["first to last"] < VANISHED:
+        # Such layers begin silent, and need no gradient through each other to be of use.
+        verdict, advice = _silent()
+    else:
+        verdict, advice = _told(figures["first to last"], len(sizes))
     return Finding("vanishing gradients", figures, verdict, advice, {"layers": list(sizes), "sizes": [*sizes.values()]})
 
 
@@ -97,6 +102,14 @@ class _RandomErrors:
         return {"random errors": (errors.to(run.natural) * run.natural).sum() / len(run.natural)}
 
 
+def _none(layers: int) -> tuple[Verdict, str]:
+    # Of two matrices the curvature still leads away from there, and the saddle is named; of more it is 0, too.
+    return "look" if layers <= 2 else "fault", (
+        "No weight matrix gets any gradient, whatever the error at the output: begin from random weights, or see which "
+        "layer gives nothing but zeros."
+    )
+
+
 def _silent() -> tuple[Verdict, str]:
     return "look", (
         "The layers beside the linear path say next to nothing, so the model is little more than principal components: "
@@ -110,6 +123,6 @@ def _told(ratio: float, layers: int) -> tuple[Verdict, str]:
             f"The first layer gets {ratio:.1g} of the last layer's gradient: use fewer layers, ReLU or SiLU units, "
             "orthogonal weights, a normalization, or training by layers."
         )
-    if ratio > EXPLODED:
+    if EXPLODED < ratio < math.inf:
         return "look", f"The first layer gets {ratio:.1g} times the last layer's gradient: clip it, or lower the gain."
     return "fine", f"The gradient reaches the first of {layers} layers."

@@ -1,12 +1,10 @@
 """Units that do nothing for a model: dead, saturated and duplicate ones; and weights too small to carry a signal."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from layerwise.diagnostics.findings import Finding
-from layerwise.diagnostics.layers import LayerAt, layers_at
+from layerwise.diagnostics.layers import UnitsAt, has_path_beside, units_at
 from layerwise.diagnostics.sparseness import activity_range
 from layerwise.models import Autoencoder, relu
 
@@ -15,12 +13,14 @@ __all__ = ["dead_units", "duplicate_units", "saturated_units", "weight_sizes"]
 DEAD, SATURATED, ALIKE = 0.5, 0.6, 0.999
 MARGIN = 0.02
 TINY = 0.1
+RECTIFIED = relu, torch.relu
 
 
 def dead_units(model: Autoencoder, x: Tensor) -> Finding:
     """The share of rectified units that are 0 for every row, in the layer with most of them.
 
-    No gradient gets through such a unit, so that it stays dead.
+    No gradient gets through such a unit, so that it stays dead. A unit of a convolution is a channel, which is dead
+    where all its pixels are; of a model whose units cannot be seen nothing is found.
 
     Arguments:
         model: in evaluation during the call, and as it was after it.
@@ -32,7 +32,10 @@ def dead_units(model: Autoencoder, x: Tensor) -> Finding:
     >>> dead_units(model, torch.ones(3, 2)).figures["largest share of a layer"]
     1.0
     """
-    rectified = [layer for layer in layers_at(model, x) if layer.activation is relu]
+    units = units_at(model, x)
+    if not any(layer.activation for layer in units):
+        return _unseen("dead units", model)
+    rectified = [layer for layer in units if layer.activation in RECTIFIED]
     shares = [float((layer.outputs <= 0).all(0).double().mean()) for layer in rectified]
     figures = {"rectified layers": len(shares), "largest share of a layer": max(shares, default=0.0)}
     curves = {"layers": [layer.name for layer in rectified], "shares": shares}
@@ -69,7 +72,10 @@ def saturated_units(model: Autoencoder, x: Tensor) -> Finding:
     >>> saturated_units(model, torch.zeros(3, 2)).verdict
     'fault'
     """
-    found = {layer.name: _saturated(layer) for layer in layers_at(model, x)[:-1]}
+    units = units_at(model, x)
+    if not any(layer.activation for layer in units):
+        return _unseen("saturated units", model)
+    found = {layer.name: _saturated(layer) for layer in units[:-1]}
     shares = {name: share for name, share in found.items() if share is not None}
     most = max(shares.values(), default=0.0)
     figures = {"bounded layers": len(shares), "largest share of a layer": most}
@@ -88,7 +94,12 @@ def saturated_units(model: Autoencoder, x: Tensor) -> Finding:
     return Finding("saturated units", figures, "fine", told, curves)
 
 
-def _saturated(layer: LayerAt) -> float | None:
+def _unseen(name: str, model: Autoencoder) -> Finding:
+    kind = type(model).__name__
+    return Finding(name, {}, "look", f"What the units of a {kind} do cannot be seen, so nothing is known of them.")
+
+
+def _saturated(layer: UnitsAt) -> float | None:
     ends = None if layer.activation is None else activity_range(layer.activation)
     if ends is None:
         return None
@@ -113,7 +124,7 @@ def duplicate_units(model: Autoencoder, x: Tensor) -> Finding:
     >>> duplicate_units(model, torch.arange(8.0).reshape(4, 2)).figures["largest share of a layer"]
     0.75
     """
-    shares = {layer.name: _duplicates(layer.outputs.flatten(1).double()) for layer in layers_at(model, x)[:-1]}
+    shares = {layer.name: _duplicates(layer.outputs.double()) for layer in units_at(model, x)[:-1]}
     most = max(shares.values(), default=0.0)
     figures = {"largest share of a layer": most}
     curves = {"layers": list(shares), "shares": list(shares.values())}
@@ -161,8 +172,16 @@ def weight_sizes(model: Autoencoder) -> Finding:
         if parameter.ndim > 1 and not name.startswith("linear_path.")
     }
     drawn = [size for size in sizes.values() if size > 0]
-    median = float(torch.tensor(drawn).median()) if drawn else math.nan
+    median = float(torch.tensor(drawn).median()) if drawn else 0.0
     curves = {"layers": list(sizes), "sizes": list(sizes.values())}
+    if median < TINY and has_path_beside(model):
+        # They begin silent, and are no obstacle to what the path carries.
+        told = f"The layers beside the linear path have weights of {median:.1g} of the usual size and say little yet."
+        return Finding("tiny weights", {"size": median}, "look", told, curves)
+    if not drawn:
+        # That is no small size but a saddle, which is a finding of its own.
+        told = "All weights are 0, so that units of a layer cannot come to differ: begin from random weights."
+        return Finding("tiny weights", {"size": median}, "look", told, curves)
     if median < TINY:
         told = (
             f"The weights are {median:.1g} of the size that keeps a signal's, so nothing gets through: initialize with "

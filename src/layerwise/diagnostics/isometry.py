@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import jacrev, vmap
 
 from layerwise.diagnostics.findings import Finding, Verdict, finite
-from layerwise.diagnostics.layers import layers_at
+from layerwise.diagnostics.layers import has_path_beside, layers_at
 from layerwise.errors import InputError
 from layerwise.models import Autoencoder
 
@@ -78,7 +78,7 @@ def isometry(model: Autoencoder, x: Float[Tensor, "rows *features"]) -> Finding:
     """Whether layers keep the length of small changes: the root mean square of each layer's singular values.
 
     Where all singular values of all layers are about 1 (dynamical isometry), signals and gradients keep their size
-    through any number of layers.
+    through any number of layers. With a linear path beside the layers, what counts is from end to end.
 
     Arguments:
         model: in evaluation during the call, and as it was after it.
@@ -94,7 +94,7 @@ def isometry(model: Autoencoder, x: Float[Tensor, "rows *features"]) -> Finding:
     """
     *layers, whole = jacobian_spectra(model, x[:ROWS])
     sizes = [layer.mean_square**0.5 for layer in layers]
-    mean = math.exp(sum(math.log(max(size, 1e-30)) for size in sizes) / len(sizes))
+    mean = math.exp(sum(map(math.log, sizes)) / len(sizes)) if all(sizes) else 0.0
     figures = {
         "mean of a layer": mean,
         "largest end to end": float(whole.values[:, 0].mean()),
@@ -108,7 +108,27 @@ def isometry(model: Autoencoder, x: Float[Tensor, "rows *features"]) -> Finding:
         "least": [float(layer.values[:, -1].mean()) for layer in layers],
         "end to end": whole.values.mean(0).tolist(),
     }
-    return Finding("isometry", figures, *_told(mean, len(layers)), curves)
+    if not whole.values.any():
+        verdict, advice = _silent(next((layer.name for layer, size in zip(layers, sizes, strict=True) if not size), ""))
+    elif has_path_beside(model):
+        verdict, advice = _beside(whole.mean_square**0.5)
+    else:
+        verdict, advice = _told(mean, len(layers))
+    return Finding("isometry", figures, verdict, advice, curves)
+
+
+def _silent(name: str) -> tuple[Verdict, str]:
+    where = f"through {name}" if name else "from end to end"
+    return "look", (
+        f"No small change gets {where}, so that the output does not follow the input: see the units and the weights."
+    )
+
+
+def _beside(size: float) -> tuple[Verdict, str]:
+    return "fine", (
+        f"The linear path beside the layers lets small changes through, {size:.2g} times as large from end to end, so "
+        "depth is no obstacle."
+    )
 
 
 def _told(mean: float, layers: int) -> tuple[Verdict, str]:

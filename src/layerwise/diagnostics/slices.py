@@ -8,12 +8,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from layerwise.diagnostics.findings import Finding
+from layerwise.diagnostics.findings import Finding, Verdict, finite
 from layerwise.errors import InputError
-from layerwise.optim import Problem
+from layerwise.optim import LBFGS, Optimizer, Problem, walk
 from layerwise.randomness import generator
 
-__all__ = ["LossSlice", "PathPlane", "filter_normalized", "landscape", "loss_slice", "path_plane"]
+__all__ = [
+    "LossSlice",
+    "PathPlane",
+    "filter_normalized",
+    "landscape",
+    "loss_slice",
+    "optimizer_path",
+    "path_plane",
+]
+
+# How far a slice goes on beyond a path, in units of the path's extent.
+MARGIN = 0.25
 
 
 @final
@@ -158,15 +169,87 @@ def landscape(problem: Problem, *, reach: float = 0.5, points: int = 17, seed: i
     """
     directions = filter_normalized(problem, seed=seed), filter_normalized(problem, seed=seed + 1)
     found = loss_slice(problem, directions, reach=reach, points=points)
-    finite = found.losses[torch.isfinite(found.losses)]
+    known = found.losses[torch.isfinite(found.losses)]
     edges = found.losses[[0, -1]]
     here = float(problem.loss().detach())
-    least = float(finite.min()) if len(finite) else math.inf
+    least = float(known.min()) if len(known) else math.inf
     edge = float(torch.where(edges.isfinite(), edges, torch.nan).nanmedian())
     figures = {"loss here": here, "least on the slice": least, "median at the edge": edge}
     curves = {"a": found.a.tolist(), "b": found.b.tolist(), "losses": found.losses.tolist()}
     if least < 0.95 * here:
         told = f"A random direction leads down to {least / here:.0%} of the loss: training is not at an end here."
         return Finding("landscape", figures, "look", told, curves)
-    told = "No random direction leads down: the weights lie in a basin, and training may end or the rate fall."
+    told = (
+        "No random direction leads down, as around any basin: whether training may end is told by an optimizer's path."
+    )
     return Finding("landscape", figures, "fine", told, curves)
+
+
+def optimizer_path(problem: Problem, optimizer: Optimizer = LBFGS(), *, steps: int = 20, points: int = 17) -> Finding:
+    """How far an optimizer gets from the present parameters, and its path on the plane that holds most of it.
+
+    Arguments:
+        problem: a batch, at the present parameters, where they stay.
+        optimizer: by default one that needs no rate; it begins afresh, and sees the batch in each step.
+        steps: at least 2.
+        points: of the slice, along each direction.
+
+    Raises:
+        InputError: for fewer than 2 steps, or a path that is not finite.
+
+    >>> from layerwise.data import Batch
+    >>> from layerwise.models import Dense
+    >>> from layerwise.training import Objective
+    >>> found = optimizer_path(Problem(Dense(3, code=2), Objective(), Batch(torch.eye(3), None)), points=3)
+    >>> found.figures["loss after"] < found.figures["loss before"]
+    True
+    """
+    path = finite("the path of the optimizer", torch.stack(list(walk(problem, optimizer, steps=steps))))
+    plane = path_plane(path)
+    losses = [problem.value(place) for place in path]
+    figures = {
+        "steps": steps,
+        "loss before": losses[0],
+        "loss after": losses[-1],
+        "length": float((path[-1] - path[0]).norm()),
+        "explained": float(plane.explained.sum()),
+    }
+    name = type(optimizer).__name__
+    if not figures["length"]:
+        told = f"{steps} steps of {name} move no weight, as none gets a gradient: see the saddle and the units."
+        return Finding("path", figures, "look", told)
+    first, second = plane.directions
+    reach = _reach(plane.places)
+    found = loss_slice(problem, (first, second), center=plane.center, reach=reach, points=points)
+    curves = {
+        "optimizer": name,
+        "a": found.a.tolist(),
+        "b": found.b.tolist(),
+        "losses": found.losses.tolist(),
+        "places": plane.places.tolist(),
+    }
+    return Finding("path", figures, *_gone(name, steps, before=losses[0], after=losses[-1]), curves)
+
+
+def _reach(places: Tensor) -> list[tuple[float, float]]:
+    """The ends of the path along both directions, with a margin; as wide along the lesser one, where it hardly goes."""
+    low, high = places.amin(0).double(), places.amax(0).double()
+    width = torch.maximum(high - low, (high - low).max() / 2)
+    middle = (low + high) / 2
+    ends = torch.stack([middle - (0.5 + MARGIN) * width, middle + (0.5 + MARGIN) * width], 1)
+    return [(first, last) for first, last in ends.tolist()]
+
+
+def _gone(name: str, steps: int, *, before: float, after: float) -> tuple[Verdict, str]:
+    gained = (before - after) / max(abs(before), 1e-30)
+    if gained > 0.05:
+        return "look", f"{steps} steps of {name} on these rows take {gained:.0%} of the loss off: train longer."
+    if gained < 0:
+        return (
+            "look",
+            f"{steps} steps of {name} on these rows raise the loss: lower its rate, or take another.",
+        )
+    return (
+        "fine",
+        f"{steps} steps of {name} on these rows take {gained:.1%} of the loss off: training may end here.",
+    )

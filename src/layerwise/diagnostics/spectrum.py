@@ -1,7 +1,7 @@
 """The eigenvalues of a curvature matrix that is only known by its products: the ends, and how many lie where."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, final
 
 import torch
@@ -27,6 +27,7 @@ __all__ = [
 
 Product = Callable[[Float[Tensor, " n"]], Float[Tensor, " n"]]
 CURVE = 200
+ENDS = 3
 # Below this share of the largest curvature a negative one is no more than what rounding and a short run leave.
 NEGATIVE = 1e-3
 
@@ -131,7 +132,7 @@ def krylov(product: Product, start: Float[Tensor, " n"], *, steps: int) -> Krylo
 
 
 def extreme_eigenvalues(
-    product: Product, start: Float[Tensor, " n"], *, count: int = 3, steps: int = 60
+    product: Product, start: Float[Tensor, " n"], *, count: int = ENDS, steps: int = 60
 ) -> ExtremeEigenvalues:
     """The largest and the least eigenvalues of a symmetric matrix, by Lanczos' method.
 
@@ -149,7 +150,10 @@ def extreme_eigenvalues(
     >>> round(float(found.top), 4), round(float(found.bottom), 4)
     (4.0, -3.0)
     """
-    space = krylov(product, start, steps=steps)
+    return _ends(krylov(product, start, steps=steps), count)
+
+
+def _ends(space: Krylov, count: int) -> ExtremeEigenvalues:
     values, vectors = torch.linalg.eigh(space.square)
     # Of a Ritz pair the residual: what the product leads out of the space.
     errors = (space.matrix[-1, -1] * vectors[-1]).abs()
@@ -178,11 +182,15 @@ def spectral_density(product: Product, starts: Float[Tensor, "probes n"], *, ste
     """
     if not len(starts):
         raise InputError("a spectral density needs at least 1 random vector; got none.")
+    return _density([krylov(product, start, steps=steps) for start in starts])
+
+
+def _density(spaces: Sequence[Krylov]) -> Density:
     nodes, weights = [], []
-    for start in starts:
-        values, vectors = torch.linalg.eigh(krylov(product, start, steps=steps).square)
+    for space in spaces:
+        values, vectors = torch.linalg.eigh(space.square)
         nodes.append(values)
-        weights.append(vectors[0].square() / len(starts))
+        weights.append(vectors[0].square() / len(spaces))
     return Density(torch.cat(nodes), torch.cat(weights))
 
 
@@ -212,7 +220,7 @@ def curvature(problem: Problem, *, steps: int = 40, count: int = 4, seed: int = 
 
     Arguments:
         problem: a batch, at the present parameters; best with the model in evaluation.
-        steps: of Lanczos' method; about 6 `steps` curvature products in all.
+        steps: of Lanczos' method; about 5 `steps` curvature products in all.
         count: random vectors of the density.
         seed: of these.
 
@@ -229,9 +237,9 @@ def curvature(problem: Problem, *, steps: int = 40, count: int = 4, seed: int = 
     """
     starts = random_directions(problem, count, seed=seed)
     hessian, gauss_newton = problem.hessian(), problem.gauss_newton()
-    ends = extreme_eigenvalues(hessian, starts[0], steps=steps)
+    spaces = [krylov(hessian, start, steps=steps) for start in starts]
+    ends, density = _ends(spaces[0], ENDS), _density(spaces)
     convex = extreme_eigenvalues(gauss_newton, starts[0], steps=steps, count=1)
-    density = spectral_density(hessian, starts, steps=steps)
     whole, part = (torch.stack([product(start) for start in starts]) for product in (hessian, gauss_newton))
     top, bottom = float(ends.top[0]), float(ends.bottom[0])
     largest = max(abs(top), abs(bottom))

@@ -88,11 +88,18 @@ class PictureAutoencoder(Autoencoder, ABC):
 
     Attributes:
         shape: height, width and channels.
+        activation: of all layers but the code and the output.
         output: the last activation.
     """
 
     shape: tuple[int, int, int]
+    activation: Activation
     output: Activation
+
+    @property
+    @abstractmethod
+    def layers(self) -> dict[str, nn.Module]:
+        """The layers below the output by name; what a convolution among them gives goes through the activation."""
 
     @abstractmethod
     def trace(self, x: Float[Tensor, "batch channels height width"]) -> list[Tensor]:
@@ -191,6 +198,12 @@ class Convolutional(PictureAutoencoder):
         """The sizes of the input and of all that the encoder's stages leave."""
         sizes = (prod(size) * count for size, count in zip(self.sizes[1:], self.channels, strict=True))
         return (self.features, *sizes)
+
+    @property
+    def layers(self) -> dict[str, nn.Module]:
+        """The convolutions below the output."""
+        chains = {"encoder": self.encoder, "decoder": self.decoder}
+        return {f"{name} {place}": layer for name, chain in chains.items() for place, layer in enumerate(chain, 1)}
 
     def trace(self, x: Float[Tensor, "batch channels height width"]) -> list[Tensor]:
         """The outputs of the stages."""
@@ -306,6 +319,21 @@ class Residual(PictureAutoencoder):
         sizes = (prod(size) * count for size, count in zip(self.sizes[1:], self.channels, strict=True))
         return (self.features, *sizes, self.code)
 
+    @property
+    def layers(self) -> dict[str, nn.Module]:
+        """The strided convolutions, the first one of each residual block, and the dense layers about the code."""
+        found: dict[str, nn.Module] = {}
+        for place, (down, stage) in enumerate(zip(self.down, self.encoder, strict=True), 1):
+            found[f"encoder {place}"] = down
+            found |= _named(f"encoder {place}", stage)
+        found |= {"code": self.to_code, "from code": self.from_code}
+        for place, (stage, up) in enumerate(zip(self.decoder, self.up, strict=True), 1):
+            found |= _named(f"decoder {place}", stage)
+            found[f"decoder {place}"] = up
+        # The last one makes the output.
+        del found[f"decoder {len(self.up)}"]
+        return found
+
     def trace(self, x: Float[Tensor, "batch channels height width"]) -> list[Tensor]:
         """The outputs of the stages, and the code."""
         outputs = []
@@ -381,6 +409,11 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch channels h w"]:
         """As many pictures."""
         return x + self.second(self.activation(self.first(self.activation(x))))
+
+
+def _named(stage: str, blocks: nn.Module) -> dict[str, nn.Module]:
+    """The first convolution of each block, which is the one that an activation follows."""
+    return {f"{stage} block {place}": block.get_submodule("first") for place, block in enumerate(_modules(blocks), 1)}
 
 
 def _modules(stage: nn.Module) -> nn.ModuleList:

@@ -22,6 +22,7 @@ from layerwise.optim.second_order import (
     TrustRegionNewton,
 )
 from layerwise.optim.solvers import Cholesky, ConjugateGradients, Eigenvalues, Lanczos, Solver, Steihaug
+from layerwise.optim.walk import walk
 
 __all__ = [
     "EKFAC",
@@ -65,4 +66,5 @@ __all__ = [
     "optimizer_names",
     "optimizer_of",
     "strong_wolfe",
+    "walk",
 ]

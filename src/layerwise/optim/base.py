@@ -201,6 +201,15 @@ class Problem:
             for parameter, new in zip(self.parameters, self.split(vector), strict=True):
                 parameter.copy_(new)
 
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """The parameters may be moved meanwhile; at the end they are as they were."""
+        before = self.point().clone()
+        try:
+            yield
+        finally:
+            self.move(before)
+
     def value(self, vector: Float[Tensor, " parameters"]) -> float:
         """The loss at other parameters, in float32 and without a graph."""
         with torch.no_grad():

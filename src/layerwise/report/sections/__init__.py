@@ -10,7 +10,7 @@ from layerwise.report.sections.examples import examples
 from layerwise.report.sections.gaps import gaps
 from layerwise.report.sections.generation import generation
 from layerwise.report.sections.hardest import hardest
-from layerwise.report.sections.mechanics import curvature, landscape, signals, units
+from layerwise.report.sections.mechanics import critical, curvature, dynamics, landscape, signals, units
 from layerwise.report.sections.pictures import pictures
 from layerwise.report.sections.prediction import prediction
 from layerwise.report.sections.recipe import recipe
@@ -23,8 +23,10 @@ __all__ = [
     "anomalies",
     "code_map",
     "comparison",
+    "critical",
     "curvature",
     "diagnosis",
+    "dynamics",
     "environment",
     "examples",
     "gaps",

@@ -1,4 +1,4 @@
-"""What lies behind a diagnosis: signals and gradients by layer, curvature, and the loss around the weights."""
+"""What lies behind a diagnosis: signals and gradients by layer, curvature, the loss around the weights, dynamics."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from layerwise.report.blocks import Cell, Drawing, Drawings, Section, Table, Text
 from layerwise.report.data import ReportData
 from layerwise.report.drawing import CATEGORIES, COLORS, INK, QUIET, bare, numbers, svg
-from layerwise.report.words import clean, number, percent, shorten
+from layerwise.report.words import clean, count, number, percent, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["curvature", "landscape", "signals", "units"]
+__all__ = ["critical", "curvature", "dynamics", "landscape", "signals", "units"]
 
 LEVELS = 12
 
@@ -150,16 +150,78 @@ def curvature(data: ReportData) -> Section | None:
     return Section("curvature", "Curvature", (Text(clean(row["advice"])), Drawings((drawing,)), table))
 
 
+def critical(data: ReportData) -> Section | None:
+    """The zero of the gradient that is near the weights, beside the weights themselves.
+
+    >>> critical(ReportData("Digits", "sklearn:digits")) is None
+    True
+    """
+    row = next((row for row in data.diagnosis if row["name"] == "critical point"), None)
+    if row is None:
+        return None
+    figures = dict(row["figures"])
+    # Of the weights themselves two figures are those of other findings.
+    for name, where, figure in (
+        ("least eigenvalue", "curvature", "least eigenvalue"),
+        ("largest eigenvalue", "curvature", "largest eigenvalue"),
+        ("saddle index", "curvature", "negative share"),
+    ):
+        other = _row(data, where)
+        if other is not None:
+            figures[f"{name} here"] = other["figures"][figure]
+    names = "loss", "gradient norm", "saddle index", "least eigenvalue", "largest eigenvalue"
+    rows = tuple(
+        (Cell(clean(name)), *(Cell(number(figures.get(f"{name} {place}"))) for place in ("here", "there")))
+        for name in names
+    )
+    caption = (
+        "The saddle index is the share of the Hessian's eigenvalues that are negative. The gradient counts as zero "
+        f"below {number(figures['zero below'])}; the way there is {number(figures['distance'])} of the weights' length."
+    )
+    table = Table(("Figure", "At the weights", "Where the search ended"), rows, caption, numeric=(1, 2))
+    return Section("critical", "Critical point", (Text(clean(row["advice"])), table))
+
+
 def landscape(data: ReportData) -> Section | None:
-    """Lines of equal loss on a plane through the weights.
+    """Lines of equal loss on a plane through the weights, and on the plane of an optimizer's path.
 
     >>> landscape(ReportData("Digits", "sklearn:digits")) is None
     True
     """
-    row = _row(data, "landscape")
-    if row is None:
+    around, path = _row(data, "landscape"), _row(data, "path")
+    drawings, words = list[Drawing](), list[str]()
+    if around is not None:
+        figures = around["figures"]
+        drawings.append(
+            Drawing(
+                _contours(around["curves"], [[0.0, 0.0]]),
+                f"The loss is {number(figures['loss here'])} at the weights, {number(figures['least on the slice'])} "
+                f"at the least, {number(figures['median at the edge'])} at the edge.",
+                "Directions are random, each unit's part as long as its own weights (at 1): slices of networks with "
+                "large and small weights can be compared. The dot is the model.",
+                "The loss around the weights",
+            )
+        )
+        words.append(clean(around["advice"]))
+    if path is not None:
+        figures, curves = path["figures"], path["curves"]
+        drawings.append(
+            Drawing(
+                _contours(curves, curves["places"]),
+                f"The loss falls from {number(figures['loss before'])} to {number(figures['loss after'])}.",
+                f"{count(figures['steps'])} steps of {clean(curves['optimizer'])} on all of these rows from the model "
+                f"(the dot), on the plane that holds {percent(figures['explained'])} of the way.",
+                "The path of an optimizer",
+            )
+        )
+        words.append(clean(path["advice"]))
+    if not drawings:
         return None
-    curves = row["curves"]
+    return Section("landscape", "Landscape", (Text(" ".join(words)), Drawings(tuple(drawings))))
+
+
+def _contours(curves: Mapping[str, Any], places: Sequence[Sequence[float]]) -> str:
+    """Lines of equal loss on a plane, a path on it, and a dot where that begins."""
 
     def paint(figure: "Figure") -> None:
         axes = figure.subplots()
@@ -170,20 +232,53 @@ def landscape(data: ReportData) -> Section | None:
         axes.contourf(curves["a"], curves["b"], losses, levels, cmap="Blues_r")
         lines = axes.contour(curves["a"], curves["b"], losses, levels, colors=INK, linewidths=0.5)
         axes.clabel(lines, fmt=lambda value: number(float(value)), fontsize=7.5)
-        axes.plot([0], [0], "o", color=CATEGORIES[5], markersize=6)
+        along, across = np.array(places).T
+        axes.plot(along, across, ".-", color=CATEGORIES[5], markersize=4, linewidth=1.2)
+        axes.plot(along[:1], across[:1], "o", color=CATEGORIES[5], markersize=6)
         axes.set_xlabel("first direction")
         axes.set_ylabel("second direction")
         numbers(axes.xaxis)
         numbers(axes.yaxis)
         bare(axes)
 
-    figures = row["figures"]
+    return svg(paint, 3.6)
+
+
+def dynamics(data: ReportData) -> Section | None:
+    """The strengths of the modes of a linear net while it learns, with the theory's curves laid over.
+
+    >>> dynamics(ReportData("Digits", "sklearn:digits")) is None
+    True
+    """
+    row = _row(data, "dynamics")
+    if row is None:
+        return None
+    curves, figures = row["curves"], row["figures"]
+
+    def paint(figure: "Figure") -> None:
+        axes = figure.subplots()
+        times = curves["times"]
+        for place, (measured, theory, present) in enumerate(
+            zip(curves["measured"], curves["theory"], curves["present"], strict=True)
+        ):
+            color = CATEGORIES[place]
+            axes.plot(times, measured, color=color, linewidth=4, alpha=0.35, label=f"mode {place + 1}")
+            axes.plot(times, theory, color=color, linewidth=1.2, linestyle=(0, (4, 2)))
+            axes.plot([1.04 * times[-1]], [present], "<", color=color, markersize=6, clip_on=False)
+        axes.set_xlabel("time (units of 1 / rate)")
+        axes.set_ylabel("strength of the mode")
+        axes.legend()
+        numbers(axes.xaxis)
+        numbers(axes.yaxis)
+        bare(axes, grid="both")
+
     drawing = Drawing(
-        svg(paint, 3.6),
-        f"The loss is {number(figures['loss here'])} at the weights, {number(figures['least on the slice'])} at the "
-        f"least, {number(figures['median at the edge'])} at the edge.",
-        "Directions are random, each unit's part as long as its own weights (at 1): slices of networks with large and "
-        "small weights can be compared. The dot is the model.",
-        "The loss around the weights",
+        svg(paint, 3.2),
+        f"Measured and predicted strengths are at most {number(figures['largest distance from the theory'])} apart.",
+        "Broad lines: gradient descent from small weights, each mode by itself; dashed: the theory of Saxe et al. "
+        "2013. Triangles on the right: the modes in the model as it is.",
+        "Modes of a linear net",
     )
-    return Section("landscape", "Landscape", (Text(clean(row["advice"])), Drawings((drawing,))))
+    rows = tuple((Cell(clean(name)), Cell(number(value))) for name, value in figures.items())
+    table = Table(("Figure", "Value"), rows, numeric=(1,))
+    return Section("dynamics", "Learning dynamics", (Text(clean(row["advice"])), Drawings((drawing,)), table))
