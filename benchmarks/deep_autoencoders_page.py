@@ -28,7 +28,9 @@ def publish() -> None:
         "Logistic units, a linear code, no pre-training, sparse first weights: the field's own benchmark of "
         "optimizers. The error is the squared error on the training rows, its sum over pixels and mean over pictures. "
         "Each optimizer had the same time on the same machine; `python -m benchmarks.deep_autoencoders --data-dir "
-        "DATA` makes this page. Batches grow from epoch to epoch by the factor that is given.",
+        "DATA` makes this page. Batches grow from epoch to epoch by the factor that is given. All minimize the "
+        "cross-entropy, FACES the squared error; KFAC and EKFAC go over to the squared error once a batch holds all "
+        "rows, when most that is left of the cross-entropy is that of background pixels.",
     ]
     for name in TITLES:
         found = kept(name)
