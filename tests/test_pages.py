@@ -17,7 +17,7 @@ from tests.test_repository import HOW_TO, commands, read
 # What would take long on any data; the last of two values is taken.
 SHORTER = {
     "fit": ("--epochs", "1"),
-    "search": ("--trials", "1"),
+    "search": ("--trials", "1", "--epochs", "1"),
     "compare": ("--repeats", "1"),
 }
 # Named data sets, whose files are large.

@@ -43,7 +43,7 @@ def test_kills(tmp_path, faults):
     kills = ends = equal = 0
     names = chance.sample(sorted(RUNS), len(RUNS))
     peace: dict[str, tuple[str, float, int]] = {}
-    while kills < faults.number(quick=6, full=200):
+    while kills < faults.number(quick=4, full=200):
         name = names[ends % len(names)]
         if name not in peace:
             peace[name] = undisturbed(name, tmp_path / f"{ends}-peace")
