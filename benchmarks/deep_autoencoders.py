@@ -38,7 +38,7 @@ from layerwise.runtime import Runtime
 from layerwise.training import Event, History, Objective, Phase, RisingMomentum, StepDecay, StopPhase, TensorRows, fit
 
 # For each optimizer, for each choice of its grid as a share of that, and for the best of the second order.
-SECONDS, TRIAL_SHARE, LONG, FULL_LONG = 30.0, 0.25, {"curves": 870.0, "mnist": 260.0, "faces": 150.0}, 14_400.0
+SECONDS, TRIAL_SHARE, LONG, FULL_LONG = 30.0, 0.25, {"curves": 780.0, "mnist": 260.0, "faces": 150.0}, 14_400.0
 HIDDEN: dict[str, tuple[tuple[int, ...], int]] = {
     "curves": ((400, 200, 100, 50, 25), 6),
     "mnist": ((1000, 500, 250), 30),
