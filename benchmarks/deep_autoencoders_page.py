@@ -18,7 +18,14 @@ PUBLISHED = {
 }
 SECOND = "HessianFree", "KFAC", "EKFAC"
 UNITS = {"updates": "updates", "seconds": "seconds of training", "examples": "rows seen"}
-SHADES = ("#0072b2", "#56b4e9", "#999999", "#e69f00", "#009e73", "#d55e00")
+SHADES = {
+    "Adam": "#0072b2",
+    "Nesterov": "#56b4e9",
+    "ConjugateGradient": "#999999",
+    "HessianFree": "#e69f00",
+    "KFAC": "#009e73",
+    "EKFAC": "#d55e00",
+}
 
 
 def publish() -> None:
@@ -97,7 +104,6 @@ def drawn(figures: dict[str, Any]) -> Figure:
     """The error over each of the three units, one line an optimizer; the longer run is dashed."""
     figure = Figure(figsize=(12.6, 3.8), layout="constrained")
     axes = figure.subplots(1, 3, sharey=True)
-    colours = dict(zip((key for key in figures if key != "long"), SHADES, strict=False))
     for axis, (unit, label) in zip(axes, UNITS.items(), strict=True):
         for key, value in figures.items():
             owner = value["optimizer"] if key == "long" else key
@@ -105,7 +111,7 @@ def drawn(figures: dict[str, Any]) -> Figure:
             axis.plot(
                 [row[unit] for row in rows],
                 [row["error"] for row in rows],
-                color=colours[owner],
+                color=SHADES[owner],
                 linestyle="--" if key == "long" else "-",
                 label=f"{owner}, longer" if key == "long" else key,
             )
