@@ -224,6 +224,29 @@ def half() -> Dense:
     return model
 
 
+@pytest.mark.parametrize("settings", [{}, {"stride": 2, "padding": 1}, {"dilation": 2, "bias": False}], ids=str)
+def test_a_convolution_of_torch_is_seen(settings):
+    """It hands its settings on by position."""
+    layer, x = torch.nn.Conv2d(2, 3, 3, **settings).double(), normal(4, 2, 7, 7, dtype=FLOAT)
+    tape = Tape([*layer.parameters()])
+    with tape:
+        number = layer(x).pow(3).sum()
+    (place,) = tape.blocks()
+    (use,) = tape.uses(place, tape.draw(number, [])[0])
+    whole = torch.autograd.grad(layer(x).pow(3).sum(), [*layer.parameters()])
+    expected = torch.cat([gradient.flatten(1) if gradient.ndim > 1 else gradient[:, None] for gradient in whole], 1)
+    torch.testing.assert_close(use.left.T @ use.right, expected)
+
+
+@pytest.mark.parametrize("settings", [{"groups": 2}, {"padding": "same"}], ids=str)
+def test_a_convolution_that_is_no_matrix_is_left_to_a_diagonal(settings):
+    layer = torch.nn.Conv2d(2, 2, 3, **settings).double()
+    tape = Tape([*layer.parameters()])
+    with tape:
+        layer(normal(4, 2, 7, 7, dtype=FLOAT))
+    assert tape.blocks() == []
+
+
 @both
 def test_one_linear_layer_is_solved_at_once(name):
     x = normal(5, 4, dtype=FLOAT).repeat_interleave(4, 0)

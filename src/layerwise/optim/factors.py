@@ -191,18 +191,17 @@ class Tape(TorchFunctionMode):
             self._keep(_Call(kind, number, None, lambda: signal, result, -1))
         return result
 
-    def _convolution(
-        self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, groups: int = 1, **kwargs: Any
-    ) -> Tensor:
-        output: Tensor = functional.conv2d(x, weight, bias, *args, groups=groups, **kwargs)  # type: ignore[call-overload]
-        plain = not args and groups == 1 and not isinstance(kwargs.get("padding", 0), str)
+    def _convolution(self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
+        output: Tensor = functional.conv2d(x, weight, bias, *args, **kwargs)
+        settings = dict(zip(("stride", "padding", "dilation", "groups"), args, strict=False)) | kwargs
+        plain = settings.pop("groups", 1) == 1 and not isinstance(settings.get("padding", 0), str)
         if not plain or self._number(weight)[0] is None:
             self._note((weight, bias), output)
             return output
         kernel = weight.shape[2:]
 
         def patches() -> Tensor:
-            return functional.unfold(x.detach(), kernel, **kwargs).movedim(1, -1).flatten(0, 1)
+            return functional.unfold(x.detach(), kernel, **settings).movedim(1, -1).flatten(0, 1)
 
         numbers = self._numbers.get(id(weight)), self._numbers.get(id(bias))
         self._keep(_Call(_Kind.MATRIX, *numbers, patches, output, 1))
