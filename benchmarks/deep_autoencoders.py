@@ -49,8 +49,8 @@ RELU_EPOCHS, RELU_DECAY, AVERAGE = 50, 1e-5, 0.99
 MEASURED_ROWS = 10_000
 # With less damping the steps follow the curvature further than it is true.
 LEAST, LEAST_END = 2e-5, 8e-7
-# Steps with all rows, at first whole, later three tenths of what the quadratic model asks for: a step that is the best
-# for the next one leaves the net on a side of its valley, where the one after must go across.
+# Steps with all rows, at first whole, later three tenths of what the quadratic model asks for: whole ones go from one
+# side of a narrow valley to the other.
 WHOLE, SHORT = 75, 0.3
 UPDATES = 750_000
 
