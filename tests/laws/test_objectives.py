@@ -1,11 +1,13 @@
 """What every fidelity and every penalty owes: finite values, right gradients, and no word from missing cells."""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor
 
 from layerwise.data import Batch
-from layerwise.models import Dense, Pass, TopK, sigmoid
+from layerwise.models import Bounds, Dense, Pass, TopK, sigmoid
 from layerwise.optim import Problem
 from layerwise.runtime import Runtime
 from layerwise.training import Objective
@@ -45,6 +47,18 @@ def network(name: str = "") -> Dense:
     assert model.bounds is not None
     model.bounds.set(torch.full((FEATURES,), 0.3), torch.full((FEATURES,), 0.7))
     return model
+
+
+def test_bounds_that_come_from_a_file_clip():
+    limited, free = Bounds(2), Bounds(2)
+    limited.set(torch.tensor([0.0, -torch.inf]), torch.tensor([1.0, torch.inf]))
+    x, open_ended = torch.tensor([[7.0, -7.0]]), copy.deepcopy(free.state_dict())
+    assert torch.equal(free(x), x)
+    free.load_state_dict(limited.state_dict())
+    assert torch.equal(free(x), torch.tensor([[1.0, -7.0]]))
+    assert torch.equal(copy.deepcopy(free)(x), torch.tensor([[1.0, -7.0]]))
+    free.load_state_dict(open_ended)
+    assert torch.equal(free(x), x)
 
 
 def batch(rows: int = 7) -> Batch:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from layerwise.data import Batch
 from layerwise.errors import InputError
-from layerwise.models import Dense
+from layerwise.models import Dense, Pass
 from layerwise.optim import (
     EKFAC,
     KFAC,
@@ -30,11 +31,13 @@ from layerwise.optim import (
     TrustRegionNewton,
     optimizer_of,
 )
-from layerwise.penalties import prediction_error
+from layerwise.penalties import Fidelity, prediction_error, squared_error
 from layerwise.training import Objective, Phase, TensorRows, fit
 from tests.cases import CPU, FEATURES, MODELS, OPTIMIZERS, normal, rows_with_holes
 from tests.surfaces import problem_on, saddle
 
+# K-FAC and EKFAC take a step that is no worse, within the rounding; see tests/reference/test_natural_gradient.py.
+LOOKING = [n for n, choice in OPTIMIZERS.items() if not isinstance(choice, (FirstOrder, KFAC, EKFAC))]
 pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
 
 
@@ -72,6 +75,32 @@ def test_a_gradient_of_zero_is_told(optimizer):
         surface.point += 0.1
     stepper.step(problem_on(surface, height))
     assert "the gradient is 0" not in stepper.fall_back
+
+
+class Level(Fidelity):
+    """As high everywhere, with the slope of the squared error."""
+
+    name = "squared_error"
+
+    def sampled(self, run: Pass, target: Batch, noise: int) -> torch.Tensor:
+        return squared_error.sampled(run, target, noise)
+
+    def rows(self, run: Pass, target: Batch) -> torch.Tensor:
+        value = squared_error.rows(run, target)
+        return 1 + value - value.detach()
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_where_nothing_is_lower_no_step_is_taken_and_it_is_told(name):
+    model = MODELS["under-complete"](0)
+    before = copy.deepcopy(model.state_dict())
+    stepper = OPTIMIZERS[name].start(model)
+    for seed in range(2):
+        stepper.step(Problem(model, Objective(Level()), rows_with_holes(12, seed=seed)))
+        assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+        assert stepper.fall_back == "no step lowered the loss of its batch, and none was taken"
+    stepper.step(Problem(model, Objective(), rows_with_holes(12)))
+    assert stepper.fall_back != "no step lowered the loss of its batch, and none was taken"
 
 
 @pytest.mark.parametrize("optimizer", [KFAC(), EKFAC(), SaddleFreeNewton()])

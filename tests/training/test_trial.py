@@ -34,7 +34,7 @@ from layerwise.penalties import (
     squared_error,
 )
 from layerwise.training import Block, Boltzmann, History, Objective, Phase, TensorRows, Upto, Whole, fit, range_test
-from tests.cases import CPU, FEATURES, uniform
+from tests.cases import CPU, FEATURES, OPTIMIZERS, uniform
 
 pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
 ROWS = TensorRows(uniform(20, FEATURES))
@@ -104,6 +104,14 @@ def test_a_machine_on_what_it_does_not_make():
     words = "a Boltzmann machine makes no reconstruction in training, .*; got squared_error. Use contrastive_divergence"
     assert_refused(Dense(FEATURES, (4,), code=2, layer=SIGMOID), phase("second", Objective(), Boltzmann(0)), words)
     assert_refused(RestrictedBoltzmannMachine(FEATURES, 4), phase("second", Objective()), words)
+
+
+@pytest.mark.parametrize("name", [name for name, choice in OPTIMIZERS.items() if not isinstance(choice, FirstOrder)])
+def test_a_divergence_without_a_value_for_what_looks_at_values(name):
+    words = f"contrastive divergence has a gradient and no value .*; got {type(OPTIMIZERS[name]).__name__}"
+    second = replace(phase("second", Objective(contrastive_divergence)), optimizer=OPTIMIZERS[name])
+    assert_refused(RestrictedBoltzmannMachine(FEATURES, 4), second, words)
+    assert_refused(Dense(FEATURES, (4,), code=2, layer=SIGMOID), replace(second, view=Boltzmann(0)), words)
 
 
 def test_batch_normalization_of_one_row():

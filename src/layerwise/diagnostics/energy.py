@@ -47,7 +47,7 @@ def _layers(model: Autoencoder) -> tuple[DenseLayer, DenseLayer]:
         assert isinstance(layer, DenseLayer)
         assert isinstance(output, DenseLayer)
         plain = all(isinstance(one.normalize, nn.Identity) and one.dropout.probability == 0 for one in (layer, output))
-        open_ended = model.bounds is None or all(limit.isinf().all() for limit in model.bounds.buffers())
+        open_ended = model.bounds is None or not model.bounds.limited
         if output.mirrored is layer and output.activation is identity and plain and open_ended:
             return layer, output
     raise InputError(

@@ -309,12 +309,25 @@ class Bounds(nn.Module):
         super().__init__()
         self.register_buffer("low", torch.full((features,), -torch.inf))
         self.register_buffer("high", torch.full((features,), torch.inf))
+        self._look()
+        self.register_load_state_dict_post_hook(_looked_at)  # type: ignore[no-untyped-call]
 
     def set(self, low: Float[Tensor, " features"], high: Float[Tensor, " features"]) -> None:
         """Give every feature its range; infinities leave it open."""
         self.get_buffer("low").copy_(low)
         self.get_buffer("high").copy_(high)
+        self._look()
 
     def forward(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch features"]:
         """The values within their ranges."""
+        if not self.limited:
+            return x
         return torch.clamp(x, self.get_buffer("low").to(x.dtype), self.get_buffer("high").to(x.dtype))
+
+    def _look(self) -> None:
+        # Known beforehand: a clip to infinity would cost as much as the loss itself.
+        self.limited = not all(limit.isinf().all() for limit in self.buffers())
+
+
+def _looked_at(bounds: Bounds, _: object) -> None:
+    bounds._look()

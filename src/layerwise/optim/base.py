@@ -24,6 +24,7 @@ from layerwise.randomness import generator, key
 from layerwise.runtime import Runtime
 
 __all__ = [
+    "NOWHERE",
     "STILL",
     "FlatProduct",
     "NonFinite",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 STILL = "the gradient is 0, at a minimum or a saddle, and no step was taken"
+NOWHERE = "no step lowered the loss of its batch, and none was taken"
 
 Terms = dict[str, Tensor]
 FlatProduct = Callable[[Tensor], Tensor]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.errors import InputError
-from layerwise.optim.base import STILL, NonFinite, Optimizer, Problem, Stepper, Terms, trainable
+from layerwise.optim.base import NOWHERE, STILL, NonFinite, Optimizer, Problem, Stepper, Terms, trainable
 from layerwise.optim.blocks import Block, CorrectedBlock, DiagonalBlock, KroneckerBlock
 from layerwise.optim.factors import Tape, Use
 
@@ -208,7 +208,7 @@ class _NaturalStepper(Stepper):
                     self._judge(gained / (rounding - promised * rate * (2 - rate)))
                 return moved
             self.damping, self.strength = 2 * self.damping, math.sqrt(2) * self.strength
-        self.last, self.fall_back = torch.zeros_like(step), "no step lowered the loss of its batch, and none was taken"
+        self.last, self.fall_back = torch.zeros_like(step), NOWHERE
         return problem.parameters
 
     def _best(self, problem: Problem, model: _QuadraticModel, gradients: tuple[Tensor, ...]) -> tuple[float, Tensor]:

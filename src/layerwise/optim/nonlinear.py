@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.errors import InputError
-from layerwise.optim.base import STILL, Optimizer, Problem, Stepper, Terms, trainable
+from layerwise.optim.base import NOWHERE, STILL, Optimizer, Problem, Stepper, Terms, trainable
 from layerwise.optim.line_search import Point
 from layerwise.optim.search import StrongWolfe
 
@@ -69,6 +69,8 @@ class _ConjugateGradientStepper(Stepper):
         if math.isfinite(value):
             origin = problem.point()
             place = self._searched(problem, origin, value, gradient)
+            if not self.fall_back and torch.equal(place, origin):
+                self.fall_back = NOWHERE
             problem.move(origin + rate * (place - origin))
         return terms
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.errors import InputError
-from layerwise.optim.base import STILL, Optimizer, Problem, Stepper, Terms, trainable
+from layerwise.optim.base import NOWHERE, STILL, Optimizer, Problem, Stepper, Terms, trainable
 from layerwise.optim.line_search import Point
 from layerwise.optim.search import StrongWolfe
 
@@ -83,6 +83,8 @@ class _LBFGSStepper(Stepper):
                 break
             self._remember(end.length * direction, end.gradient - gradient)
             place, value, gradient = place + end.length * direction, end.value, end.gradient
+        if torch.equal(place, origin):
+            self.fall_back = NOWHERE
         problem.move(origin + rate * (place - origin))
         return terms
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.errors import InputError
-from layerwise.optim.base import STILL, FlatProduct, NonFinite, Optimizer, Problem, Stepper, Terms, trainable
+from layerwise.optim.base import NOWHERE, STILL, FlatProduct, NonFinite, Optimizer, Problem, Stepper, Terms, trainable
 from layerwise.optim.curvature import Curvature, GaussNewton, Hessian
 from layerwise.optim.damping import AdaptiveDamping, Damping, FixedDamping, TrustRegion
 from layerwise.optim.line_search import Point
@@ -317,7 +317,10 @@ class _SecondOrderStepper(Stepper):
             self.fall_back, step = "the step did not descend, and the gradient was followed", -gradient
             start = start._replace(slope=float(gradient @ step))
             length = self.choice.search.length(problem, origin, step, start=start)
-        return length * step if length else torch.zeros_like(step)
+        if length:
+            return length * step
+        self.fall_back = NOWHERE
+        return torch.zeros_like(step)
 
 
 def _lowest(problem: Problem, origin: Tensor, steps: Sequence[Tensor]) -> tuple[Tensor, Callable[[], float]]:

@@ -79,7 +79,8 @@ class SquaredError(Fidelity):
 
     def rows(self, run: Pass, target: Batch) -> Float[Tensor, " batch"]:
         """The squared error of each row."""
-        return observed((run.reconstruction - present(target)).square(), target.observed).flatten(1).sum(1)
+        squares = functional.mse_loss(run.reconstruction, present(target), reduction="none")
+        return observed(squares, target.observed).flatten(1).sum(1)
 
     def sampled(self, run: Pass, target: Batch, noise: int) -> Float[Tensor, ""]:
         """Gaussian targets of variance 1/2."""

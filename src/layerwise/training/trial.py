@@ -12,7 +12,7 @@ from layerwise.models.activations import sigmoid
 from layerwise.models.base import Autoencoder
 from layerwise.models.boltzmann import RestrictedBoltzmannMachine
 from layerwise.models.dense import Feedforward
-from layerwise.optim import Problem
+from layerwise.optim import FirstOrder, Problem
 from layerwise.penalties import ContrastiveDivergence, Selective, is_crossed
 from layerwise.runtime import Runtime
 from layerwise.training.phase import Phase, Recipe, refuse_outside_unit_range
@@ -82,12 +82,17 @@ def _try(phase: Phase, model: Autoencoder, data: Source, runtime: Runtime) -> No
 
 
 def _check_fidelity(phase: Phase, part: Autoencoder, model: Autoencoder, data: Source) -> None:
-    """Whether the part has what the fidelity reads: a reconstruction in training, or one in [0, 1]."""
+    """Whether the part has what the fidelity reads, as outputs in [0, 1], and the optimizer can minimize it."""
     fidelity = phase.objective.fidelity
     if isinstance(part, RestrictedBoltzmannMachine) and not isinstance(fidelity, ContrastiveDivergence):
         raise InputError(
             "a Boltzmann machine makes no reconstruction in training, and its fidelity must be contrastive_divergence; "
             f"got {fidelity.name}. Use contrastive_divergence, or the view Block()."
+        )
+    if isinstance(fidelity, ContrastiveDivergence) and not isinstance(phase.optimizer, FirstOrder):
+        raise InputError(
+            "contrastive divergence has a gradient and no value that goes down, by which a step could be judged; its "
+            f"optimizer must be a FirstOrder; got {type(phase.optimizer).__name__}."
         )
     if not is_crossed(fidelity):
         return
