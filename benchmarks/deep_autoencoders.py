@@ -32,10 +32,10 @@ from benchmarks.results import keep
 from layerwise.data import read
 from layerwise.errors import TrainingDiverged
 from layerwise.models import Dense, He, Layer, Sparse, identity, relu, sigmoid
-from layerwise.optim import EKFAC, KFAC, ConjugateGradient, FirstOrder, HessianFree, Optimizer
+from layerwise.optim import EKFAC, KFAC, ConjugateGradient, FirstOrder, HessianFree, Optimizer, RisingMomentum
 from layerwise.penalties import WeightDecay, cross_entropy, squared_error
 from layerwise.runtime import Runtime
-from layerwise.training import Event, History, Objective, Phase, RisingMomentum, StepDecay, StopPhase, TensorRows, fit
+from layerwise.training import Event, History, Objective, Phase, StepDecay, StopPhase, TensorRows, fit
 
 # For each optimizer, for each choice of its grid as a share of that, and for the best of the second order.
 SECONDS, TRIAL_SHARE, LONG, FULL_LONG = 30.0, 0.25, {"curves": 780.0, "mnist": 260.0, "faces": 150.0}, 14_400.0

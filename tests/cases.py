@@ -58,6 +58,7 @@ from layerwise.optim import (
     LevenbergMarquardt,
     Newton,
     Optimizer,
+    RisingMomentum,
     SaddleFreeNewton,
     TrustRegionNewton,
 )
@@ -83,7 +84,7 @@ from layerwise.penalties import (
     squared_error,
 )
 from layerwise.runtime import Runtime
-from layerwise.training import Block, Constant, Cosine, OneCycle, RisingMomentum, Schedule, StepDecay, Upto, View, Whole
+from layerwise.training import Block, Constant, Cosine, OneCycle, StepDecay, Upto, View, Whole
 
 FEATURES = 6
 CPU = Runtime("cpu", "float32")  # Whatever else the machine could compute with.
@@ -334,7 +335,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
 }
 
 # With values at the beginning, at a quarter, at half and at the end.
-SCHEDULES: dict[str, tuple[Schedule, tuple[float, float, float, float]]] = {
+SCHEDULES: dict[str, tuple[Callable[[float], float], tuple[float, float, float, float]]] = {
     "constant": (Constant(0.5), (0.5, 0.5, 0.5, 0.5)),
     "cosine": (Cosine(), (1.0, 0.8535534, 0.5, 0.0)),
     "cosine with warm-up": (Cosine(end=0.1, warmup=0.5), (0.0, 0.5, 1.0, 0.1)),

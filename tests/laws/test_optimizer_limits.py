@@ -23,6 +23,7 @@ from layerwise.optim import (
     LevenbergMarquardt,
     Newton,
     Problem,
+    RisingMomentum,
     SaddleFreeNewton,
     SecondOrder,
     Steihaug,
@@ -184,6 +185,17 @@ def test_a_copy_of_an_optimizer_of_a_loop_goes_on_like_it(name):
         ("LBFGS:memory=5", LBFGS(memory=5)),
         ("HessianFree", HessianFree()),
         ("SGD:lr=0.1,momentum=0.9", FirstOrder(torch.optim.SGD, lr=0.1, options={"momentum": 0.9})),
+        ("Nesterov", FirstOrder(torch.optim.SGD, momentum=0.9, options={"nesterov": True})),
+        (
+            "Nesterov:momentum=0.5,lr=0.1",
+            FirstOrder(torch.optim.SGD, lr=0.1, momentum=0.5, options={"nesterov": True}),
+        ),
+        (
+            "Nesterov:steps=2000,largest=0.995,last=100",
+            FirstOrder(
+                torch.optim.SGD, momentum=RisingMomentum(2000, largest=0.995, last=100), options={"nesterov": True}
+            ),
+        ),
     ],
 )
 def test_arguments_follow_a_name(name, choice):
@@ -203,12 +215,44 @@ def test_arguments_follow_a_name(name, choice):
         ("KFAC:interval=1.5", "interval of KFAC must be a whole number; got 1.5"),
         ("KFAC:damping=0", "must be positive"),
         ("SGD:moment=0.9", "SGD does not take these arguments"),
+        ("Nesterov:largest=0.9", "needs the steps of the phase, .*; got largest"),
+        ("Nesterov:steps=100,momentum=0.9", "needs the steps of the phase, .* and no constant momentum, .*; got steps"),
+        ("Nesterov:steps=1.5", "steps of Nesterov must be a whole number; got 1.5"),
+        ("Nesterov:steps=0", "steps must be at least 1"),
+        ("Nesterov:moment=1", "SGD does not take these arguments"),
         ("Nothing:damping=1", "the optimizer must be one of .*; got 'Nothing'"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(name, message):
     with pytest.raises(InputError, match=message):
         optimizer_of(name)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (torch.optim.LBFGS, r"LBFGS of torch.optim needs a closure; take layerwise.optim.LBFGS\."),
+        (torch.optim.SparseAdam, r"SparseAdam of torch.optim needs sparse gradients; take torch.optim.Adam\."),
+    ],
+)
+def test_a_method_that_needs_more_than_gradients_is_refused(method, message):
+    with pytest.raises(InputError, match=message):
+        FirstOrder(method)
+
+
+def test_muon_moves_matrices_and_adamw_the_rest():
+    model = MODELS["under-complete"](0)
+    twin, problem = copy.deepcopy(model), Problem(model, Objective(), rows_with_holes(12))
+    stepper = FirstOrder(torch.optim.Muon, lr=0.01, weight_decay=0.1).start(model)
+    matrices, others = ([p for p in twin.parameters() if (p.ndim == 2) == wanted] for wanted in (True, False))
+    ours = torch.optim.Muon(matrices, lr=0.01, weight_decay=0.1), torch.optim.AdamW(others, lr=0.01, weight_decay=0.1)
+    for _ in range(3):
+        stepper.step(problem)
+        Problem(twin, Objective(), rows_with_holes(12)).loss().backward()
+        for optimizer in ours:
+            optimizer.step()
+            optimizer.zero_grad()
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
 
 
 def test_a_rate_for_one_that_finds_its_own_is_refused():

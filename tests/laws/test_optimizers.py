@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -242,7 +243,9 @@ DESCENTS: dict[str, tuple[dict[str, Any], float]] = {
     "Adamax": ({"lr": 0.02}, 1.0),
     "AdamW": ({"lr": 0.01, "weight_decay": 0.0}, 1.0),
     "ASGD": ({"lr": 0.006}, 1.5),
+    "Muon": ({"lr": 0.01, "weight_decay": 0.0}, 1.0),
     "NAdam": ({"lr": 0.01}, 0.3),
+    "Nesterov": ({"lr": 0.001}, 1.0),
     "RAdam": ({"lr": 0.02}, 1.0),
     "RMSprop": ({"lr": 0.001, "momentum": 0.9}, 0.1),
     "Rprop": ({"lr": 0.05}, 0.02),
@@ -257,10 +260,11 @@ def test_a_gradient_alone_takes_most_of_the_loss_away(name):
     Of the latter from where each direction is as far from the minimum. Along an eigenvalue of 1e-6 nothing moves in so
     few steps, which is inherent: descent needs as many as the condition, and with the best momentum its root.
     """
-    method, (valley, rate) = getattr(torch.optim, name), DESCENTS[name]
+    usual, (valley, rate) = optimizer_of(name), DESCENTS[name]
+    assert isinstance(usual, FirstOrder)
     for surface, steps, choice in (
-        (rosenbrock(), 3000, FirstOrder(method, clip=1.0, **valley)),
-        (quadratic(even=True), 400, FirstOrder(method, **{**valley, "lr": rate})),
+        (rosenbrock(), 3000, replace(usual, clip=1.0, **valley)),
+        (quadratic(even=True), 400, replace(usual, **{**valley, "lr": rate})),
     ):
         low = 1e-3 * problem_on(surface).loss().item()
         assert reached(choice, surface, steps, low=low) < low
@@ -401,7 +405,7 @@ def test_a_loop_of_its_own_takes_autoencoders_and_schedules():
 def test_optimizers_by_name(name):
     model = MODELS["under-complete"](0)
     stepper, problem = (
-        optimizer_of(name, lr=0.01 if hasattr(torch.optim, name) and name != "LBFGS" else None).start(model),
+        optimizer_of(name, lr=0.01 if isinstance(optimizer_of(name), FirstOrder) else None).start(model),
         problems(model, 1)[0],
     )
     before = problem.loss().item()

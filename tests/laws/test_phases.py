@@ -13,7 +13,7 @@ from layerwise.models import Dense
 from layerwise.optim import FirstOrder
 from layerwise.penalties import L1, WeightDecay
 from layerwise.training import Cosine, Objective, OneCycle, Phase, Recipe, StepDecay, Stop, TensorRows, Whole, fit
-from tests.cases import CPU, FEATURES, MODELS, OPTIMIZERS, VIEWS, normal
+from tests.cases import CPU, FEATURES, MODELS, OPTIMIZERS, SCHEDULES, VIEWS, normal
 
 pytestmark = pytest.mark.usefixtures("global_random_state_unchanged")
 stacks = [name for name in MODELS if MODELS[name](0).depth > 1]
@@ -191,3 +191,9 @@ def test_impossible_arguments_are_refused(changes, message):
     Phase(**arguments)
     with pytest.raises(ValueError, match=message):
         Phase(**{**arguments, **changes})
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_at_its_beginning_its_middle_and_its_end(name):
+    schedule, values = SCHEDULES[name]
+    assert [schedule(progress) for progress in (0.0, 0.25, 0.5, 1.0)] == pytest.approx(values, abs=1e-6)

@@ -5,7 +5,7 @@ from layerwise.optim.base import NonFinite, Optimizer, Problem, Stepper, Terms
 from layerwise.optim.conjugate import conjugate_gradient
 from layerwise.optim.curvature import Curvature, Fisher, GaussNewton, Hessian
 from layerwise.optim.damping import AdaptiveDamping, Damping, FixedDamping, TrustRegion
-from layerwise.optim.first_order import FirstOrder
+from layerwise.optim.first_order import FirstOrder, RisingMomentum
 from layerwise.optim.kfac import EKFAC, KFAC
 from layerwise.optim.line_search import Point, strong_wolfe
 from layerwise.optim.named import optimizer_names, optimizer_of
@@ -51,6 +51,7 @@ __all__ = [
     "Point",
     "Problem",
     "Problems",
+    "RisingMomentum",
     "SaddleFreeNewton",
     "Search",
     "SecondOrder",

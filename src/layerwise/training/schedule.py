@@ -7,7 +7,7 @@ from typing import final
 
 from layerwise.errors import InputError
 
-__all__ = ["Constant", "Cosine", "OneCycle", "RisingMomentum", "Schedule", "StepDecay", "Switch", "value_at"]
+__all__ = ["Constant", "Cosine", "OneCycle", "Schedule", "StepDecay", "Switch", "value_at"]
 
 
 class Schedule(ABC):
@@ -124,50 +124,6 @@ class StepDecay(Schedule):
     def __call__(self, progress: float) -> float:
         """The value when the given share is done."""
         return float(self.factor ** sum(progress >= share for share in self.at))
-
-
-@final
-@dataclass(frozen=True)
-class RisingMomentum(Schedule):
-    r"""A momentum that rises with the steps, and is low again for the last of them.
-
-    .. math:: \mu_t = \min(1 - 2^{-1 - \log_2(\lfloor t / 250 \rfloor + 1)}, \mu_{max})
-
-    The last stretch lets the parameters settle that a large momentum keeps moving along directions of low curvature.
-
-    Arguments:
-        steps: of the phase: its epochs times the batches of an epoch.
-        largest: \mu_max.
-        last: steps at the end with the momentum `low`, but no more than a tenth of the phase; 0 is none.
-        low: 0.9 in the paper.
-
-    Raises:
-        InputError: for fewer than 1 step, or a momentum outside [0, 1).
-
-    Source: Sutskever, Martens, Dahl & Hinton 2013, "On the importance of initialization and momentum in deep learning",
-    eq. 5 and section 3.1.
-
-    >>> rise = RisingMomentum(10_000, largest=0.99)
-    >>> rise(0.0), rise(0.025), rise(0.8), rise(0.95)
-    (0.5, 0.75, 0.9848484848484849, 0.9)
-    """
-
-    steps: int
-    largest: float = 0.99
-    last: int = 1000
-    low: float = 0.9
-
-    def __post_init__(self) -> None:
-        if self.steps < 1 or self.last < 0 or not (0 <= self.largest < 1 and 0 <= self.low < 1):
-            raise InputError(f"steps must be at least 1, last at least 0, momenta from 0 on and below 1; got {self}.")
-
-    def __call__(self, progress: float) -> float:
-        """The momentum when the given share is done."""
-        step = round(progress * self.steps)
-        if step >= self.steps - min(self.last, self.steps // 10):
-            return min(self.low, self.largest)
-        # 2 to the power of minus the logarithm is a division.
-        return min(1 - 0.5 / (step // 250 + 1), self.largest)
 
 
 def value_at(number: float | Schedule, progress: float) -> float:
