@@ -38,12 +38,13 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 # torch first and alone, by its exact version: anything looser brings gigabytes of GPU packages.
-$(READY): pyproject.toml requirements/test.txt
+$(READY): pyproject.toml requirements/test.txt requirements/peers.txt
 	@test -n "$(PYTHON)" || { echo "layerwise needs Python 3.11 to 3.14; say PYTHON=/path/to/python." >&2; exit 1; }
 	$(BIN)/python -c "" 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet -r requirements/test.txt
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements/peers.txt
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	touch $(READY)
 

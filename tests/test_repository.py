@@ -36,7 +36,7 @@ PAGES_BY_TASK = (
 )
 HOW_TO = [f"docs/how-to/{name}.md" for name in PAGES_BY_TASK]
 PAGES = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/recipes.md", *HOW_TO]
-EXTRAS = ["report", "images", "search", "export", "track", "features", "text", "peers", "dev", "all"]
+EXTRAS = ["report", "images", "search", "postgresql", "export", "track", "features", "text", "peers", "dev", "all"]
 # Where somebody's own files lie; the pieces are put together here so that this file does not find itself.
 PERSONAL = re.compile(r"(?<![\w.~])/(?:" + "|".join(["home", "root", "Users", "work", "mnt"]) + r")/\w|\b[A-Z]:\\Users")
 

@@ -189,6 +189,22 @@ def test_a_password_is_not_shown(table):
     assert "secret" not in str(caught.value)
 
 
+def test_a_driver_that_is_missing_is_told(table, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(InputError, match=r"got one of 'postgresql': .*psycopg.* pip install .layerwise\[postgresql\]") as caught:
+        search(table, WANTED, budget=Budget(1, storage="postgresql://ada@localhost/x"))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_database_that_fails_on_the_way_is_told_in_one_line(table, tmp_path):
+    def tell(_: str) -> None:
+        (tmp_path / "study.db").write_bytes(b"no database" * 1000)
+
+    with pytest.raises(ResourceError, match=r"failed during the search \(sqlite\): .* run the same command") as caught:
+        search(table, WANTED, budget=budget(tmp_path, 3), tell=tell)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_a_file_that_is_no_database_is_left_alone(table, tmp_path):
     (tmp_path / "study.db").write_bytes(b"no database" * 100)
     with pytest.raises(ResourceError, match="not a database"):

@@ -10,7 +10,7 @@ from layerwise.errors import TrainingDiverged
 from layerwise.estimators.split import LEAST_ROWS
 from layerwise.recipes import RecipeFile
 from layerwise.training.checkpoint import fingerprint
-from layerwise.tuning.study import Budget, check_identity, ended, open_study, sampler
+from layerwise.tuning.study import Budget, check_identity, ended, kept_in, open_study, sampler
 from layerwise.tuning.trial import Abandoned, Wanted, validation_error
 
 if TYPE_CHECKING:
@@ -62,15 +62,22 @@ def search(table: Table, wanted: Wanted, *, budget: Budget | None = None, tell: 
 
     Raises:
         InputError: for fewer than ten rows, a storage that cannot be used, or a study that is another search.
-        ResourceError: when the storage cannot be opened.
+        ResourceError: when the storage cannot be opened, or fails later.
     """
     budget = budget or Budget()
     if len(table) < LEAST_ROWS:
         raise table.origin.error(f"a search needs at least {LEAST_ROWS} rows, some of which judge; found {len(table)}.")
-    usual = wanted.usual(table)
     study = open_study(budget, wanted.seed)
     check_identity(study, _identity(table, wanted), budget)
-    rate = _rate(study, table, wanted)
+    with kept_in(budget.storage):
+        rate = _rate(study, table, wanted)
+        _try_all(study, table, wanted, budget=budget, rate=rate, tell=tell)
+        return _found(study, table, wanted, rate)
+
+
+def _try_all(study: "Study", table: Table, wanted: Wanted, *, budget: Budget, rate: float, tell: Tell | None) -> None:
+    """Trials until the study has enough of them or the time is over, the default recipe among them."""
+    usual = wanted.usual(table)
     trying = _Trying(table, wanted, budget.sampler, (min(rate / AROUND, usual["lr"]), max(rate * AROUND, usual["lr"])))
 
     def after(study: "Study", trial: "FrozenTrial") -> None:
@@ -91,7 +98,6 @@ def search(table: Table, wanted: Wanted, *, budget: Budget | None = None, tell: 
         # The process that had it was killed, or the time was over.
         enqueue()
         study.optimize(trying, n_trials=1, callbacks=[after])
-    return _found(study, table, wanted, rate)
 
 
 @final

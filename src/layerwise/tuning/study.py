@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-__all__ = ["PRUNERS", "SAMPLERS", "Budget", "check_identity", "ended", "open_study", "sampler"]
+__all__ = ["PRUNERS", "SAMPLERS", "Budget", "check_identity", "ended", "kept_in", "open_study", "sampler"]
 
 SAMPLERS = ("tpe", "random")
 PRUNERS = ("median", "halving", "hyperband", "none")
@@ -162,13 +162,38 @@ def _told(url: str) -> Iterator[None]:
     except (ImportError, ArgumentError) as error:
         # What cannot be parsed is not repeated: it may hold a password.
         unknown = isinstance(error, ImportError | NoSuchModuleError)
+        # Optuna's own words do not name the driver.
+        cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+        missing = ' Run: pip install "layerwise[postgresql]"' if scheme == "postgresql" and unknown else ""
         raise InputError(
             "--storage must be the URL of a database whose driver is installed, like sqlite:///study.db or "
-            f"postgresql://user@host/name; got one of {scheme!r}: {_first_line(error) if unknown else 'it is no URL'}."
+            f"postgresql://user@host/name; got one of {scheme!r}: {_first_line(cause) if unknown else 'it is no URL'}."
+            + missing
         ) from error
     except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         raise ResourceError(f"cannot open --storage ({scheme} database): {_first_line(cause)}.") from error
+
+
+@contextmanager
+def kept_in(url: str | None) -> Iterator[None]:
+    """What befalls the database while trials are under way, in one line and without a password.
+
+    Raises:
+        ResourceError: says that the trials which ended are kept.
+    """
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        told = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        cause = told.orig if isinstance(told, DBAPIError) else told
+        raise ResourceError(
+            f"the database of --storage failed during the search ({(url or '').partition(':')[0]}): "
+            f"{_first_line(cause)}. What it still holds is kept: mend it, and run the same command again."
+        ) from error
 
 
 def _first_line(error: BaseException | None) -> str:
