@@ -191,7 +191,8 @@ def test_a_password_is_not_shown(table):
 
 def test_a_driver_that_is_missing_is_told(table, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(InputError, match=r"got one of 'postgresql': .*psycopg.* pip install .layerwise\[postgresql\]") as caught:
+    words = r"got one of 'postgresql': .*psycopg.* pip install .layerwise\[postgresql\]"
+    with pytest.raises(InputError, match=words) as caught:
         search(table, WANTED, budget=Budget(1, storage="postgresql://ada@localhost/x"))
     assert len(str(caught.value).splitlines()) == 1
 
