@@ -16,7 +16,9 @@ PUBLISHED = {
     "mnist": "0.57 to 2.1 (the same, and Dauphin et al. 2014)",
     "faces": "no error in the same unit",
 }
+FIRST = "Adam", "Nesterov", "ConjugateGradient"
 SECOND = "HessianFree", "KFAC", "EKFAC"
+LONGER = {"long": "the best of the second order", "long first": "the best of the first order"}
 UNITS = {"updates": "updates", "seconds": "seconds of training", "examples": "rows seen"}
 SHADES = {
     "Adam": "#0072b2",
@@ -71,7 +73,7 @@ def kept(name: str) -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     """One line an optimizer, and what it comes to."""
-    figures = {key: value for key, value in found["figures"].items() if key != "long"}
+    figures = {key: value for key, value in found["figures"].items() if key not in LONGER}
     lines = [
         "| optimizer | best of its grid | batch | error | updates | seconds | Adam's error: its updates, its seconds |",
         "|---|---|---|---|---|---|---|",
@@ -83,15 +85,18 @@ def table(found: dict[str, Any]) -> str:
         shares = f"{as_adam['updates']:.1%}, {as_adam['seconds']:.0%}" if as_adam else "" if key == "Adam" else "never"
         cells = (key, value["best"], batch, error(last), f"{last['updates']:.0f}", f"{last['seconds']:.0f}")
         lines.append(f"| {' | '.join(cells)} | {shares if key in SECOND else ''} |")
-    told = [f"Published: {PUBLISHED[found['name']]}."]
-    if "long" in found["figures"]:
-        long = found["figures"]["long"]
-        last = long["curve"][-1]
-        told.insert(
-            0,
-            f"**{long['optimizer']} came to {error(last)} in {last['seconds']:.0f} s** ({last['updates']:.0f} "
-            "updates), the best of the second order, in a longer run.",
-        )
+    told = []
+    for place in LONGER:
+        if place in found["figures"]:
+            long = found["figures"][place]
+            last = long["curve"][-1]
+            told.append(
+                f"**{long['optimizer']} came to {error(last)} in {last['seconds']:.0f} s** ({last['updates']:.0f} "
+                f"updates), {LONGER[place]}, in a longer run."
+            )
+    told.append(f"Published: {PUBLISHED[found['name']]}.")
+    if "cpu_seconds" in found:
+        told.append(f"All runs together took {found['cpu_seconds'] / 60:.1f} CPU minutes.")
     machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
     return "\n".join([" ".join(told), "", *lines, "", f"Machine: {machine}."])
 
@@ -102,19 +107,19 @@ def error(last: dict[str, float]) -> str:
 
 
 def drawn(figures: dict[str, Any]) -> Figure:
-    """The error over each of the three units, one line an optimizer; the longer run is dashed."""
+    """The error over each of the three units, one line an optimizer; longer runs are dashed."""
     figure = Figure(figsize=(12.6, 3.8), layout="constrained")
     axes = figure.subplots(1, 3, sharey=True)
     for axis, (unit, label) in zip(axes, UNITS.items(), strict=True):
         for key, value in figures.items():
-            owner = value["optimizer"] if key == "long" else key
+            owner = value["optimizer"] if key in LONGER else key
             rows = [row for row in value["curve"] if math.isfinite(row["error"])]
             axis.plot(
                 [row[unit] for row in rows],
                 [row["error"] for row in rows],
                 color=SHADES[owner],
-                linestyle="--" if key == "long" else "-",
-                label=f"{owner}, longer" if key == "long" else key,
+                linestyle="--" if key in LONGER else "-",
+                label=f"{owner}, longer" if key in LONGER else key,
             )
         axis.set(xscale="log", yscale="log", xlabel=label)
         axis.spines[["top", "right"]].set_visible(False)

@@ -165,6 +165,16 @@ def test_natural_gradient_of_a_function_is_refused_and_of_an_objective_is_not():
     assert last < first / 2
 
 
+def test_a_loop_of_ones_own_sees_what_was_done_instead():
+    model = MODELS["under-complete"](0)
+    optimizer = TorchOptimizer(LBFGS(), model, nn.functional.mse_loss)
+    x = normal(8, FEATURES)
+    optimizer.step(x, model(x).reconstruction.detach())
+    assert optimizer.fall_back == "the gradient is 0, at a minimum or a saddle, and no step was taken"
+    optimizer.step(x, normal(8, FEATURES, seed=1))
+    assert optimizer.fall_back == ""
+
+
 @pytest.mark.parametrize("name", ["HessianFree", "LBFGS", "KFAC"])
 def test_a_copy_of_an_optimizer_of_a_loop_goes_on_like_it(name):
     layers = Dense(FEATURES, code=2, seed=0)

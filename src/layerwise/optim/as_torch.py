@@ -58,12 +58,18 @@ class TorchOptimizer(torch.optim.Optimizer):
             y: the target of each; without it the rows themselves.
 
         Raises:
-            NonFinite: where a gradient or a product is not finite and the loss is; nothing is moved.
+            NonFinite: where a gradient or a product is not finite and the loss is; nothing is moved. `FirstOrder` does
+                not look, and moves the weights as torch's own optimizers do.
         """
         problem = Problem(self.part, self.objective, Batch(x, None, y), noise=key(self.seed, self.done))
         terms = self.stepper.step(problem, rate=self.param_groups[0]["lr"])
         self.done += 1
         return torch.stack([term.reshape(()) for term in terms.values()]).sum()
+
+    @property
+    def fall_back(self) -> str:
+        """Why the last step was not what the method asks for, in words; empty where it was."""
+        return self.stepper.fall_back
 
     def __getstate__(self) -> dict[str, Any]:
         """With what torch does not know of, for copies."""

@@ -163,11 +163,11 @@ def _told(url: str) -> Iterator[None]:
         # What cannot be parsed is not repeated: it may hold a password.
         unknown = isinstance(error, ImportError | NoSuchModuleError)
         # Optuna's own words do not name the driver.
-        cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+        reason = error.__cause__ if isinstance(error.__cause__, ImportError) else error
         missing = ' Run: pip install "layerwise[postgresql]"' if scheme == "postgresql" and unknown else ""
         raise InputError(
             "--storage must be the URL of a database whose driver is installed, like sqlite:///study.db or "
-            f"postgresql://user@host/name; got one of {scheme!r}: {_first_line(cause) if unknown else 'it is no URL'}."
+            f"postgresql://user@host/name; got one of {scheme!r}: {_first_line(reason) if unknown else 'it is no URL'}."
             + missing
         ) from error
     except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:
