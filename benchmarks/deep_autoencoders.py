@@ -351,8 +351,8 @@ def main(words: Sequence[str] | None = None) -> None:
         if not arguments.quick:
             spent = time.process_time() - begun
             print(f"{name}: {spent / 60:.1f} CPU minutes", flush=True)
-            kept = {"seconds": seconds, "long": long, "cpu_seconds": spent, "figures": figures}
-            keep(f"deep_autoencoders-{name}", kept)
+            told = {"seconds": seconds, "long": long, "decay": DECAY.get(name), "cpu_seconds": spent}
+            keep(f"deep_autoencoders-{name}", told | {"figures": figures})
             publish()
 
 

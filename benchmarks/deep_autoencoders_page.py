@@ -95,6 +95,12 @@ def table(found: dict[str, Any]) -> str:
                 f"updates), {LONGER[place]}, in a longer run."
             )
     told.append(f"Published: {PUBLISHED[found['name']]}.")
+    if found.get("decay"):
+        first, second = found["decay"]
+        told.append(
+            f"KFAC and EKFAC had a weight decay of {first:g}, of {second:g} beside the squared error, and none once "
+            "their steps were shortened."
+        )
     if "cpu_seconds" in found:
         told.append(f"All runs together took {found['cpu_seconds'] / 60:.1f} CPU minutes.")
     machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())

@@ -147,7 +147,7 @@ def test_the_page_of_the_deep_autoencoders_follows_the_figures(tmp_path, monkeyp
         "EKFAC": {**common, "curve": diverged, "as Adam": None},
         "long": {"optimizer": "KFAC", "best": "the only one", "curve": curve},
     }
-    kept = {"machine": {"cores": "2"}, "figures": figures}
+    kept = {"machine": {"cores": "2"}, "decay": [1e-4, 1e-5], "cpu_seconds": 90.0, "figures": figures}
     (tmp_path / "deep_autoencoders-curves.json").write_text(json.dumps(kept), encoding="utf-8")
     page = tmp_path / "page.md"
     for name, value in (("RESULTS", tmp_path), ("DRAWN", tmp_path / "pictures"), ("PAGE", page)):
@@ -157,6 +157,8 @@ def test_the_page_of_the_deep_autoencoders_follows_the_figures(tmp_path, monkeyp
     assert "| KFAC | the only one | 100 x 1.5 | 0.75 | 8 | 1 | 4.0%, 50% |" in told
     assert "| EKFAC | the only one | 100 x 1.5 | diverged | 8 | 1 | never |" in told
     assert "**KFAC came to 0.75 in 1 s** (8 updates)" in told
+    assert "a weight decay of 0.0001, of 1e-05 beside the squared error, and none once" in told
+    assert "All runs together took 1.5 CPU minutes." in told
     assert "MNIST" not in told
     assert (tmp_path / "pictures" / "deep-autoencoders-curves.png").stat().st_size > 10_000
 

@@ -11,12 +11,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from layerwise.corruptions import GaussianNoise
 from layerwise.data import Batch
 from layerwise.errors import InputError
-from layerwise.models import Autoencoder, Convolutional, Pass, Stochastic
+from layerwise.models import Autoencoder, Chain, Convolutional, Pass, RestrictedBoltzmannMachine, Stochastic
 from layerwise.optim import Problem, Problems, conjugate_gradient
 from layerwise.penalties import (
     L1,
     GaussianDivergence,
     WeightDecay,
+    contrastive_divergence,
     cross_entropy,
     softmax_cross_entropy,
     squared_error,
@@ -25,6 +26,7 @@ from layerwise.randomness import key
 from layerwise.training import Objective
 from tests.cases import (
     ASKING_TWICE,
+    CORRUPTIONS,
     FEATURES,
     FIDELITIES,
     FOR_TOP_K,
@@ -89,23 +91,24 @@ def drawn(model: Autoencoder) -> None:
 class Function(nn.Module):
     """The outputs of a model and the loss as a function of outputs and weights, without the library's `Problem`."""
 
-    def __init__(self, model: Autoencoder, objective: Objective, batch: Batch) -> None:
+    def __init__(self, model: Autoencoder, objective: Objective, batch: Batch, seen: Tensor | None = None) -> None:
         super().__init__()
         self.model, self.objective, self.batch = model, objective, batch
+        self.seen = batch.x if seen is None else seen
         # Its max pooling is unknown to torch's vectorization.
         self.vectorize = not isinstance(model, Convolutional)
 
     def forward(self, outputs: Tensor | None) -> Tensor:
         drawn(self.model)
         if outputs is None:
-            run = self.model(self.batch.x)
+            run = self.model(self.seen)
             found = [run.code, run.reconstruction, run.natural, *run.posterior, *run.hidden]
             self.shapes, self.moments = [z.shape for z in found], len(run.posterior)
             return torch.cat([z.flatten() for z in found])
         parts = outputs.split([shape.numel() for shape in self.shapes])
         code, reconstruction, natural, *rest = (z.view(s) for z, s in zip(parts, self.shapes, strict=True))
         posterior, hidden = tuple(rest[: self.moments]), tuple(rest[self.moments :])
-        run = Pass(self.batch.x, code, reconstruction, hidden, natural, posterior=posterior)
+        run = Pass(self.seen, code, reconstruction, hidden, natural, posterior=posterior)
         return torch.stack(list(self.objective.terms(run, self.batch, self.model, progress=0.0).values())).sum()
 
     def at(self, theta: Tensor, outputs: Tensor | None = None) -> Tensor:
@@ -162,6 +165,43 @@ def test_products_are_those_of_the_dense_matrices(name, objective):
     check_products(model, OBJECTIVES[objective], problem_of(model, OBJECTIVES[objective]))
 
 
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+@pytest.mark.parametrize("name", ["deep", "dropout", "batch norm"])
+def test_products_with_corrupted_inputs(name, corruption):
+    """The corruption is drawn once, and the targets stay clean."""
+    model, rows = network(name), rows_with_holes(5, dtype=torch.float64)
+    problem = Problem(model, OBJECTIVES["emphasized"], rows, corruption=CORRUPTIONS[corruption](0.5), noise=NOISE)
+    assert not torch.equal(problem.input, rows.x)
+    check_products(model, OBJECTIVES["emphasized"], problem)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_products_of_a_boltzmann_machine(steps):
+    """Its samples are held: the loss is a difference of free energies, straight in these."""
+    machine = RestrictedBoltzmannMachine(FEATURES, 3, chain=Chain(steps)).double().train()
+    for number, parameter in enumerate(machine.parameters()):
+        parameter.data += 0.3 * normal(*parameter.shape, seed=number, dtype=torch.float64)
+    rows = Batch(uniform(5, FEATURES, dtype=torch.float64).round(), None)
+    objective = Objective(contrastive_divergence, {"decay": (0.3, WeightDecay())})
+    problem = Problem(machine, objective, rows, noise=NOISE)
+    problem.terms()
+    names = [name for name, _ in machine.named_parameters()]
+
+    def loss(theta: Tensor) -> Tensor:
+        drawn(machine)
+        run = functional_call(machine, dict(zip(names, problem.split(theta), strict=True)), (rows.x,))
+        data, sample = run.energies
+        squares = problem.split(theta)[names.index("weight")].square().sum()
+        return data.mean() - sample.mean() + 0.15 * squares
+
+    theta = problem.point()
+    vector = normal(len(theta), dtype=torch.float64)
+    torch.testing.assert_close(problem.loss(), loss(theta), rtol=1e-13, atol=0)
+    assert difference(problem.hessian_product(vector), hessian(loss, theta) @ vector) < 1e-10
+    of_weights = [0.3 * p if n == "weight" else 0 * p for n, p in zip(names, problem.split(vector), strict=True)]
+    assert difference(problem.gauss_newton_product(vector), problem.flat(of_weights)) < 1e-10
+
+
 @pytest.mark.parametrize("fidelity", SUPERVISED)
 @pytest.mark.parametrize("name", PREDICTORS)
 def test_products_of_a_predictor(name, fidelity):
@@ -215,7 +255,7 @@ def test_a_predictor_has_no_negative_curvature(fidelity):
 
 
 def check_products(model: Autoencoder, objective: Objective, problem: Problem) -> None:
-    function = Function(model, objective, problem.batch)
+    function = Function(model, objective, problem.batch, problem.input)
     theta = problem.flat(problem.parameters).detach()
     vector = normal(len(theta), dtype=torch.float64)
     torch.testing.assert_close(problem.loss(), function.loss(theta), rtol=1e-13, atol=0)

@@ -55,7 +55,7 @@ class RestrictedBoltzmannMachine(Autoencoder):
     e^{-F(v)} / Z. The code is the mean of the hidden units, the reconstruction the mean of the visible ones given it.
     In training each pass also draws a sample by Gibbs steps. It is drawn once for each noise key and then held
     constant, so that the difference of the free energies of data and sample is a function whose gradient is that of
-    contrastive divergence, also for line searches.
+    contrastive divergence. It has no least value: far enough along its gradient it falls for ever.
 
     Arguments:
         features: number of visible units.
