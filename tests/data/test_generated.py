@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy.io import savemat
 from scipy.spatial import ConvexHull, Delaunay
 from scipy.spatial.distance import cdist
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from experiments import data_sets
 from layerwise import commands
@@ -160,23 +162,39 @@ def test_the_nearest_picture_of_an_arm_has_the_nearest_angles(arm: str) -> None:
     assert np.median(gaps / np.ptp(pictures.factors, axis=0)) < 0.04
 
 
-def test_a_curve_goes_through_its_points_and_is_as_far_as_it_is() -> None:
+def test_a_curve_goes_from_its_first_to_its_last_point_and_is_as_far_as_it_is() -> None:
     pictures = curves(12, size=56)
     drawn = pictures.draw(pictures.factors)
     t = np.linspace(0, 1, 1001)[:, None]
     centres = np.stack(np.meshgrid(np.arange(56), np.arange(56)), axis=-1).reshape(-1, 2) / 56 + 0.5 / 56
     for picture, (p1, p2, p3) in zip(drawn, pictures.factors.reshape(-1, 3, 2), strict=True):
-        for x, y in (p1, p2, p3):
+        for x, y in (p1, (p1 + 2 * p2 + p3) / 4, p3):
             assert picture[int(y * 56), int(x * 56)] > 0.8
-        path = p1 + (4 * p2 - 3 * p1 - p3) * t + 2 * (p1 - 2 * p2 + p3) * t**2
+        path = (1 - t) ** 2 * p1 + 2 * t * (1 - t) * p2 + t**2 * p3
         nearest = cdist(centres, path).min(axis=1).reshape(56, 56)
         assert picture == pytest.approx(np.maximum(0, 1 - 14 * nearest), abs=0.02)
 
 
-def test_curves_are_as_easy_for_pca_as_those_of_2006() -> None:
-    flat = curves(3000).images.reshape(3000, -1) / 255
-    values = np.linalg.eigvalsh(np.cov(flat.T))[::-1]
-    assert values[18:].sum() == pytest.approx(5.9, rel=0.1)
+def test_curves_are_as_easy_for_linear_methods_as_those_of_2006() -> None:
+    flat = torch.tensor(curves(6000).images.reshape(6000, -1) / 255, dtype=torch.float32)
+    x, test = flat[:5000], flat[5000:]
+    mean, vectors = x.mean(0), torch.linalg.svd(x - x.mean(0), full_matrices=False)[2]
+    left = (test - mean) @ (torch.eye(784) - vectors[:18].T @ vectors[:18])
+    assert float(left.square().sum(1).mean()) == pytest.approx(5.9, rel=0.1)
+    encoder, decoder, bias = 0.5 * vectors[:6].T, 4 * vectors[:6], mean.clamp(0.01, 0.99).logit()
+    weights = [encoder.contiguous().requires_grad_(), decoder.requires_grad_(), bias.requires_grad_()]
+    optimizer = torch.optim.Adam(weights, lr=0.05)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 600)
+    for step in range(600):
+        rows = x[step % 25 :: 25]
+        logits = torch.addmm(weights[2], (rows - mean) @ weights[0], weights[1])
+        binary_cross_entropy_with_logits(logits, rows, reduction="sum").div(200).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+    with torch.no_grad():
+        found = torch.addmm(weights[2], (test - mean) @ weights[0], weights[1]).sigmoid()
+    assert float((found - test).square().sum(1).mean()) == pytest.approx(7.64, rel=0.1)
 
 
 def test_coverage_is_the_share_of_a_pixel() -> None:

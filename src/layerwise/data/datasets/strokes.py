@@ -1,4 +1,4 @@
-"""Curves through three points."""
+"""Curves of three points."""
 
 import functools
 import itertools
@@ -11,7 +11,7 @@ from layerwise.data.datasets.shapes import to_segment
 
 __all__ = ["curves"]
 
-LOW, HIGH = 0.21, 0.79
+LOW, HIGH = 0.17, 0.83
 PEN = 1 / 14  # 2 of 28 pixels.
 # At most 0.04 of 28 pixels beside the curve. A search for the nearest place on the curve itself leaps between the
 # two sides of a narrow bend.
@@ -19,20 +19,21 @@ SEGMENTS = 24
 
 
 def curves(rows: int, *, size: int = 28, seed: int = 0) -> Pictures:
-    """Smooth curves through three random points.
+    """Smooth curves of three random points.
 
-    Factors are the places of the points, ordered from left to right: x1, y1, x2, y2, x3, y3, uniform in [0.21, 0.79].
-    The curve is the parabola c(t) that is at them for t = 0, 1/2 and 1,
+    Factors are the places of the points, ordered from left to right: x1, y1, x2, y2, x3, y3, uniform in [0.17, 0.83].
+    The curve is the quadratic Bezier curve c(t) from the first to the third, on which the second one pulls,
 
-        c(t) = p1 + (4 p2 - 3 p1 - p3) t + 2 (p1 - 2 p2 + p3) t^2,
+        c(t) = (1 - t)^2 p1 + 2 t (1 - t) p2 + t^2 p3, t from 0 to 1,
 
     and the ink at a place falls with its distance d from the curve, max(0, 1 - 14 d), in picture widths: 2 of 28
     pixels. The map from factors to pictures is one to one but where the points lie on a line: there the place of
     the second one cannot be seen.
 
     Of the shape of Hinton, Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks", CURVES
-    (20,000 training and 10,000 test pictures of true dimension 6), whose own drawing is not published. The pen and
-    the range were chosen so that PCA is as good here as it was there.
+    (20,000 training and 10,000 test pictures of true dimension 6), whose own drawing is not published. Curve, pen and
+    range were chosen so that linear methods are as good here as they were there: PCA with 18 components has a test
+    error of 5.90 there, logistic PCA with 6 has 7.64, with 18 it has 2.45.
 
     Arguments:
         rows: the number of pictures.
@@ -55,7 +56,7 @@ def curves(rows: int, *, size: int = 28, seed: int = 0) -> Pictures:
 def _draw(points: Float[np.ndarray, "rows 6"], *, size: int) -> Float32[np.ndarray, "rows size size"]:
     p1, p2, p3 = (points[:, i : i + 2].T[:, :, None, None] for i in (0, 2, 4))
     t = np.linspace(0, 1, SEGMENTS + 1)
-    path = [(p1 + (4 * p2 - 3 * p1 - p3) * at + 2 * (p1 - 2 * p2 + p3) * at**2).astype(np.float32) for at in t]
+    path = [((1 - at) ** 2 * p1 + 2 * at * (1 - at) * p2 + at**2 * p3).astype(np.float32) for at in t]
     nearest = np.full((len(points), size, size), np.inf, np.float32)
     for (x0, y0), (x1, y1) in itertools.pairwise(path):
         squared, _ = to_segment((x0, y0), (x1, y1), size=size)
