@@ -58,7 +58,7 @@ LEAST, LEAST_END = 2e-5, 8e-7
 WHOLE, SHORT = 75, 0.3
 # Weight decay of curves, first beside the cross-entropy and then beside the squared error, as long as steps are whole:
 # without it rows are learned by heart, which is slow. It is given up in the end, since it also holds the error up.
-DECAY = {"curves": (1e-4, 1e-5)}
+DECAY = {"curves": (1e-5, 2e-6)}
 UPDATES = 750_000
 
 
