@@ -11,8 +11,8 @@ on the training rows, its sum over pixels and mean over pictures, as in Martens 
 optimizer gets the same time, after a quarter of it for each choice of its grid, of which the one with the lowest
 training error is taken; at last the best one of the second order has a longer run, for faces also the best one of the
 first order. With --full that longer run ends when it is below the least published error, and for faces below that of
-the best first-order method in its own run by a tenth. What is kept: the error against updates, against seconds of
-training, and against examples seen; docs/deep-autoencoders.md is made from it.
+the best first-order method in its own run by a tenth, and is kept beside the usual one. What is kept: the error against
+updates, against seconds of training, and against examples seen; docs/deep-autoencoders.md is made from it.
 
 `relu` is another network: MNIST with rectified units, first weights of half He's size, batches of 1000, weight decay of
 1e-5, 50 epochs; its figure is the test cross-entropy with the penalty, at best 57.37 by the published K-FAC.
@@ -352,7 +352,7 @@ def main(words: Sequence[str] | None = None) -> None:
             spent = time.process_time() - begun
             print(f"{name}: {spent / 60:.1f} CPU minutes", flush=True)
             told = {"seconds": seconds, "long": long, "decay": DECAY.get(name), "cpu_seconds": spent}
-            keep(f"deep_autoencoders-{name}", told | {"figures": figures})
+            keep(f"deep_autoencoders-{name}{'-full' if arguments.full else ''}", told | {"figures": figures})
             publish()
 
 

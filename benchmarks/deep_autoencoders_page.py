@@ -85,15 +85,8 @@ def table(found: dict[str, Any]) -> str:
         shares = f"{as_adam['updates']:.1%}, {as_adam['seconds']:.0%}" if as_adam else "" if key == "Adam" else "never"
         cells = (key, value["best"], batch, error(last), f"{last['updates']:.0f}", f"{last['seconds']:.0f}")
         lines.append(f"| {' | '.join(cells)} | {shares if key in SECOND else ''} |")
-    told = []
-    for place in LONGER:
-        if place in found["figures"]:
-            long = found["figures"][place]
-            last = long["curve"][-1]
-            told.append(
-                f"**{long['optimizer']} came to {error(last)} in {last['seconds']:.0f} s** ({last['updates']:.0f} "
-                f"updates), {LONGER[place]}, in a longer run."
-            )
+    told = [f"{end(long)}, {LONGER[place]}, in a longer run." for place, long in longer(found)]
+    told += [f"With --full: {end(long)}." for _, long in longer(kept(f"{found['name']}-full"))]
     told.append(f"Published: {PUBLISHED[found['name']]}.")
     if found.get("decay"):
         first, second = found["decay"]
@@ -105,6 +98,17 @@ def table(found: dict[str, Any]) -> str:
         told.append(f"All runs together took {found['cpu_seconds'] / 60:.1f} CPU minutes.")
     machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
     return "\n".join([" ".join(told), "", *lines, "", f"Machine: {machine}."])
+
+
+def longer(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The longer runs among the figures."""
+    return [(place, found["figures"][place]) for place in LONGER if found and place in found["figures"]]
+
+
+def end(long: dict[str, Any]) -> str:
+    """What a longer run came to."""
+    last = long["curve"][-1]
+    return f"**{long['optimizer']} came to {error(last)} in {last['seconds']:.0f} s** ({last['updates']:.0f} updates)"
 
 
 def error(last: dict[str, float]) -> str:

@@ -149,6 +149,8 @@ def test_the_page_of_the_deep_autoencoders_follows_the_figures(tmp_path, monkeyp
     }
     kept = {"machine": {"cores": "2"}, "decay": [1e-4, 1e-5], "cpu_seconds": 90.0, "figures": figures}
     (tmp_path / "deep_autoencoders-curves.json").write_text(json.dumps(kept), encoding="utf-8")
+    full = {"figures": {"long": {"optimizer": "EKFAC", "curve": curve[:5]}}}
+    (tmp_path / "deep_autoencoders-curves-full.json").write_text(json.dumps(full), encoding="utf-8")
     page = tmp_path / "page.md"
     for name, value in (("RESULTS", tmp_path), ("DRAWN", tmp_path / "pictures"), ("PAGE", page)):
         monkeypatch.setattr(deep_autoencoders_page, name, value)
@@ -156,7 +158,8 @@ def test_the_page_of_the_deep_autoencoders_follows_the_figures(tmp_path, monkeyp
     told = page.read_text(encoding="utf-8")
     assert "| KFAC | the only one | 100 x 1.5 | 0.75 | 8 | 1 | 4.0%, 50% |" in told
     assert "| EKFAC | the only one | 100 x 1.5 | diverged | 8 | 1 | never |" in told
-    assert "**KFAC came to 0.75 in 1 s** (8 updates)" in told
+    assert "**KFAC came to 0.75 in 1 s** (8 updates), the best of the second order, in a longer run." in told
+    assert "With --full: **EKFAC came to 1.2 in 0 s** (5 updates)." in told
     assert "a weight decay of 0.0001, of 1e-05 beside the squared error, and none once" in told
     assert "All runs together took 1.5 CPU minutes." in told
     assert "MNIST" not in told
