@@ -18,7 +18,7 @@ PUBLISHED = {
 }
 FIRST = "Adam", "Nesterov", "ConjugateGradient"
 SECOND = "HessianFree", "KFAC", "EKFAC"
-LONGER = {"long": "the best of the second order", "long first": "the best of the first order"}
+LONGER = {"long": "the best of the second order", "long first": "of the first order"}
 UNITS = {"updates": "updates", "seconds": "seconds of training", "examples": "rows seen"}
 SHADES = {
     "Adam": "#0072b2",
@@ -86,6 +86,7 @@ def table(found: dict[str, Any]) -> str:
         cells = (key, value["best"], batch, error(last), f"{last['updates']:.0f}", f"{last['seconds']:.0f}")
         lines.append(f"| {' | '.join(cells)} | {shares if key in SECOND else ''} |")
     told = [f"{end(long)}, {LONGER[place]}, in a longer run." for place, long in longer(found)]
+    told += reached(found["figures"])
     told += [f"With --full: {end(long)}." for _, long in longer(kept(f"{found['name']}-full"))]
     told.append(f"Published: {PUBLISHED[found['name']]}.")
     if found.get("decay"):
@@ -98,6 +99,17 @@ def table(found: dict[str, Any]) -> str:
         told.append(f"All runs together took {found['cpu_seconds'] / 60:.1f} CPU minutes.")
     machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
     return "\n".join([" ".join(told), "", *lines, "", f"Machine: {machine}."])
+
+
+def reached(figures: dict[str, Any]) -> list[str]:
+    """When the longer run of the second order was as good as that of the first, if both were made and it was."""
+    shares, first = figures.get("long", {}).get("as first"), figures.get("long first")
+    if not shares:
+        return []
+    return [
+        f"It had the error of {first['optimizer']}'s longer run after {shares['updates']:.1%} of its updates and "
+        f"{shares['seconds']:.0%} of its time."
+    ]
 
 
 def longer(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

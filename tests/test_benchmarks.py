@@ -145,7 +145,13 @@ def test_the_page_of_the_deep_autoencoders_follows_the_figures(tmp_path, monkeyp
         "Adam": {**common, "curve": curve},
         "KFAC": {**common, "curve": curve, "as Adam": {"updates": 0.04, "seconds": 0.5}},
         "EKFAC": {**common, "curve": diverged, "as Adam": None},
-        "long": {"optimizer": "KFAC", "best": "the only one", "curve": curve},
+        "long": {
+            "optimizer": "KFAC",
+            "best": "the only one",
+            "curve": curve,
+            "as first": {"updates": 0.031, "seconds": 0.6},
+        },
+        "long first": {"optimizer": "Adam", "best": "the only one", "curve": curve[:6]},
     }
     kept = {"machine": {"cores": "2"}, "decay": [1e-4, 1e-5], "cpu_seconds": 90.0, "figures": figures}
     (tmp_path / "deep_autoencoders-curves.json").write_text(json.dumps(kept), encoding="utf-8")
@@ -159,6 +165,8 @@ def test_the_page_of_the_deep_autoencoders_follows_the_figures(tmp_path, monkeyp
     assert "| KFAC | the only one | 100 x 1.5 | 0.75 | 8 | 1 | 4.0%, 50% |" in told
     assert "| EKFAC | the only one | 100 x 1.5 | diverged | 8 | 1 | never |" in told
     assert "**KFAC came to 0.75 in 1 s** (8 updates), the best of the second order, in a longer run." in told
+    assert "**Adam came to 1 in 1 s** (6 updates), of the first order, in a longer run." in told
+    assert "It had the error of Adam's longer run after 3.1% of its updates and 60% of its time." in told
     assert "With --full: **EKFAC came to 1.2 in 0 s** (5 updates)." in told
     assert "a weight decay of 0.0001, of 1e-05 beside the squared error, and none once" in told
     assert "All runs together took 1.5 CPU minutes." in told

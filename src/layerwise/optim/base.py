@@ -284,16 +284,12 @@ class Problem:
         # Of a tensor that a pass holds twice, once.
         places = [[id(z) for z in _tensors(run)].index(name) for name in cut]
         with self._leaves() as leaves:
-            slope = _gradients(
-                _total(self._evaluate(leaves, run, exact=True)[1]), [*cut.values(), *leaves], create_graph=True
-            )
-            if not slope.requires_grad:
-                return slope.new_zeros(len(vectors), len(vectors))
-            rows = torch.stack(
-                [self.flat([*(ts[place] for place in places), v]) for (_, ts), v in zip(passes, vectors, strict=True)]
-            )
-            images = torch.stack([_gradients(slope @ row, [*cut.values(), *leaves]) for row in rows])
-        return rows @ images.T
+            total, points = _total(self._evaluate(leaves, run, exact=True)[1]), [*cut.values(), *leaves]
+            slopes = pulled_back([total], points, [torch.ones_like(total)], create_graph=True)
+            along = [[*(ts[n] for n in places), *self.split(v)] for (_, ts), v in zip(passes, vectors, strict=True)]
+            images = [pulled_back(slopes, points, tangents) for tangents in along]
+        forms = [_inner(tangents, image) for tangents in along for image in images]
+        return torch.stack(forms).view(len(vectors), -1)
 
     def _pushed(self, vector: Tensor) -> tuple[Pass, list[Tensor]]:
         """A pass without a graph, and the derivatives of its tensors along a vector."""
@@ -458,7 +454,7 @@ def _replaced(run: Pass, cut: Mapping[int, Tensor]) -> Pass:
     return type(run)(*(swap(z) for z in run))
 
 
-def _gradients(scalar: Tensor, leaves: Sequence[Tensor], *, create_graph: bool = False) -> Tensor:
-    """The gradients of a scalar as one vector; zeros where it does not depend on a leaf."""
-    found = pulled_back([scalar], leaves, [torch.ones_like(scalar)], create_graph=create_graph)
-    return torch.cat([g.reshape(-1) for g in filled(found, leaves)])
+def _inner(some: Sequence[Tensor], others: Sequence[Tensor | None]) -> Tensor:
+    """The inner product of two vectors in pieces; a piece that is missing is zero."""
+    zero = some[0].new_zeros(())
+    return sum(((a * b).sum() for a, b in zip(some, others, strict=True) if b is not None), zero)
