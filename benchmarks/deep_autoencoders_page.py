@@ -18,7 +18,7 @@ PUBLISHED = {
 }
 FIRST = "Adam", "Nesterov", "ConjugateGradient"
 SECOND = "HessianFree", "KFAC", "EKFAC"
-LONGER = {"long": "the best of the second order", "long first": "of the first order"}
+LONGER = {"long": "of the second order", "long first": "of the first order"}
 UNITS = {"updates": "updates", "seconds": "seconds of training", "examples": "rows seen"}
 SHADES = {
     "Adam": "#0072b2",

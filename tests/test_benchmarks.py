@@ -164,7 +164,7 @@ def test_the_page_of_the_deep_autoencoders_follows_the_figures(tmp_path, monkeyp
     told = page.read_text(encoding="utf-8")
     assert "| KFAC | the only one | 100 x 1.5 | 0.75 | 8 | 1 | 4.0%, 50% |" in told
     assert "| EKFAC | the only one | 100 x 1.5 | diverged | 8 | 1 | never |" in told
-    assert "**KFAC came to 0.75 in 1 s** (8 updates), the best of the second order, in a longer run." in told
+    assert "**KFAC came to 0.75 in 1 s** (8 updates), of the second order, in a longer run." in told
     assert "**Adam came to 1 in 1 s** (6 updates), of the first order, in a longer run." in told
     assert "It had the error of Adam's longer run after 3.1% of its updates and 60% of its time." in told
     assert "With --full: **EKFAC came to 1.2 in 0 s** (5 updates)." in told
