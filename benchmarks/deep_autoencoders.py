@@ -45,8 +45,8 @@ from layerwise.training import Event, History, Objective, Phase, StepDecay, Stop
 SECONDS, TRIAL_SHARE = 30.0, 1 / 6
 # CPU minutes for all runs on a data set together: the longer run gets what is left of them. Or its own seconds.
 MINUTES, LONG, FULL_LONG = {"curves": 29.4, "mnist": 29.7}, {"faces": 300.0}, 14_400.0
-# Of which optimizers the best one has a longer run, and of the first order for how many seconds, if the second order has
-# as many. Half a minute does not tell KFAC and EKFAC apart on curves; nine minutes do, 0.22 and 0.16.
+# Of which optimizers the best one has a longer run, and of the first order for how many seconds, if the second order
+# has as many. Half a minute does not tell KFAC and EKFAC apart on curves; nine minutes do, 0.22 and 0.16.
 LONG_SECOND: dict[str, Sequence[str]] = {"curves": ["EKFAC"], "mnist": SECOND, "faces": SECOND}
 LONG_FIRST: dict[str, tuple[Sequence[str], float]] = {"curves": (["Adam"], 75.0), "faces": (FIRST, math.inf)}
 # Where the longer run of --full ends; for faces a share of what the best first-order method came to.

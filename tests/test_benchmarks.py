@@ -166,7 +166,7 @@ def test_the_page_of_the_deep_autoencoders_follows_the_figures(tmp_path, monkeyp
     assert "| EKFAC | the only one | 100 x 1.5 | diverged | 8 | 1 | never |" in told
     assert "**KFAC came to 0.75 in 1 s** (8 updates), of the second order, in a longer run." in told
     assert "**Adam came to 1 in 1 s** (6 updates), of the first order, in a longer run." in told
-    assert "It had the error of Adam's longer run after 3.1% of its updates and 60% of its time." in told
+    assert "KFAC had the last error of Adam's longer run after 3.1% of Adam's updates and 60% of its time." in told
     assert "With --full: **EKFAC came to 1.2 in 0 s** (5 updates)." in told
     assert "a weight decay of 0.0001, of 1e-05 beside the squared error, and none once" in told
     assert "All runs together took 1.5 CPU minutes." in told
