@@ -492,6 +492,12 @@ def test_help_needs_no_torch():
     assert done.stdout.startswith("False")
 
 
+def test_verbs_that_do_not_train_need_not_wait_for_the_compiler_of_torch():
+    script = "import layerwise.commands, sys; print('torch' in sys.modules, 'torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
+
+
 VERBS = ("fit", "transform", "reconstruct", "predict", "evaluate", "report", "info", "datasets")
 
 

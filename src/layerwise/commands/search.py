@@ -45,13 +45,17 @@ def verdicts(figures: dict[str, Any], code: int) -> str:
     beside = [_beside(held_out["found"], held_out[name], word) for name, word in OPPONENTS.items()]
     return "\n".join(
         [
-            f"{figures['trials']} trials, {figures['pruned']} of them abandoned early: validation error "
+            f"{_trials(figures['trials'])}, {figures['pruned']} of them abandoned early: validation error "
             f"{validation['found']:.4g}, that of the default recipe {validation['default']:.4g} ({change:+.1%})",
             f"on {held_out['rows']} held-out rows that no trial has seen: PCA-{code} {held_out['pca']:.4g}   "
             f"default recipe {held_out['default']:.4g}   found recipe {held_out['found']:.4g}",
             f"  the found recipe is {' and '.join(beside)}",
         ]
     )
+
+
+def _trials(number: int) -> str:
+    return "1 trial" if number == 1 else f"{number} trials"
 
 
 def _beside(ours: float, theirs: float, word: str) -> str:

@@ -81,14 +81,14 @@ def end_to_end(
 def layerwise(
     setting: Setting,
     *,
-    trainer: LayerTrainer | Sequence[LayerTrainer] = Shallow(),
+    trainer: LayerTrainer | Sequence[LayerTrainer] | None = None,
     fine_tune: Phase | Literal["auto"] | None = "auto",
 ) -> list[Phase]:
     """Train the layers one after the other, from the input up, and then perhaps the whole.
 
     Arguments:
         setting: rows, objective, widths.
-        trainer: makes the phase of each layer; or one trainer for each layer.
+        trainer: makes the phase of each layer; or one trainer for each layer. None is `Shallow()`.
         fine_tune: the last phase, on the whole model; "auto" is 30 epochs of Adam, None is no such phase.
 
     Raises:
@@ -109,7 +109,7 @@ def intermediate_fine_tuning(
     setting: Setting,
     *,
     between: Phase | None = None,
-    trainer: LayerTrainer | Sequence[LayerTrainer] = Shallow(),
+    trainer: LayerTrainer | Sequence[LayerTrainer] | None = None,
     fine_tune: Phase | Literal["auto"] = "auto",
 ) -> list[Phase]:
     """After each layer that is added, train all layers so far on the input itself, before the next one is added.
@@ -121,7 +121,7 @@ def intermediate_fine_tuning(
         setting: rows, objective, widths.
         between: how the layers so far are trained, on the setting's objective; its view and name are filled in. None
             is 10 epochs of Adam.
-        trainer: makes the phase of each layer; or one trainer for each layer.
+        trainer: makes the phase of each layer; or one trainer for each layer. None is `Shallow()`.
         fine_tune: the last phase, on the whole model; "auto" is 30 epochs of Adam.
 
     Raises:
@@ -139,7 +139,8 @@ def intermediate_fine_tuning(
     return [*phases, fine_tuning(setting, epochs=30) if fine_tune == "auto" else fine_tune]
 
 
-def _for_each(trainer: LayerTrainer | Sequence[LayerTrainer], setting: Setting) -> list[LayerTrainer]:
+def _for_each(trainer: LayerTrainer | Sequence[LayerTrainer] | None, setting: Setting) -> list[LayerTrainer]:
+    trainer = Shallow() if trainer is None else trainer
     trainers = [trainer] * setting.depth if isinstance(trainer, LayerTrainer) else list(trainer)
     if wrong := [one for one in trainers if not isinstance(one, LayerTrainer)]:
         raise InputError(f"a trainer must be a LayerTrainer; got {wrong[0]!r}. Give Shallow() or Machine().")

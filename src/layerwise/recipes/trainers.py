@@ -32,7 +32,7 @@ class Shallow(LayerTrainer):
     """The layer as a shallow autoencoder of what the layers below make of the input.
 
     Arguments:
-        optimizer: started anew for each layer.
+        optimizer: started anew for each layer; by default Adam with a rate of 1e-3.
         epochs: for each layer; None is 10, and on fewer rows enough for 1000 steps.
         batch_size: rows of a batch.
         corruption: of the layer's input; with one it is a denoising autoencoder (Vincent et al. 2010).
@@ -46,7 +46,7 @@ class Shallow(LayerTrainer):
     Block(index=1)
     """
 
-    optimizer: Optimizer = FirstOrder(torch.optim.Adam, lr=1e-3)
+    optimizer: Optimizer = field(default_factory=FirstOrder)
     epochs: int | None = 10
     batch_size: int = 128
     corruption: Corruption | None = None
