@@ -87,7 +87,8 @@ def table(found: dict[str, Any]) -> str:
         lines.append(f"| {' | '.join(cells)} | {shares if key in SECOND else ''} |")
     told = [f"{end(long)}, {LONGER[place]}, in a longer run." for place, long in longer(found)]
     told += reached(found["figures"])
-    told += [f"With --full: {end(long)}." for _, long in longer(kept(f"{found['name']}-full"))]
+    full = kept(f"{found['name']}-full")
+    told += [f"With --full (threads {full['machine']['threads']}): {end(long)}." for _, long in longer(full)]
     told.append(f"Published: {PUBLISHED[found['name']]}.")
     if found.get("decay"):
         first, second = found["decay"]
