@@ -62,8 +62,8 @@ def diagnose(
     """Tell what holds a model's training up, with one sentence of advice each, and write it as an HTML page.
 
     It takes autoencoders of rows, of tables and of pictures of one size: what fit makes with --task reconstruct (dense,
-    convolutional or residual) or --task generate (variational). Models that predict, detect, impute, denoise, colorize,
-    segment or write sentences are refused.
+    convolutional or residual) or --task generate (variational); and nets that predict (--task classify or regress), at
+    rows with the target. Models that detect, impute, denoise, colorize, segment or write sentences are refused.
     """
     from layerwise import commands
     from layerwise.options import DataOptions

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from layerwise.commands.pictures import judge_pictures
-from layerwise.commands.rows import ENCODERS, judged, loaded, matching
+from layerwise.commands.rows import ENCODERS, judged, loaded
 from layerwise.commands.words import summary
 from layerwise.data import datasets
 from layerwise.errors import InputError
+from layerwise.estimators import StackedClassifier, StackedRegressor, load
 from layerwise.estimators import compare as cross_validated
-from layerwise.estimators import load
 from layerwise.estimators.loading import PictureModel, TextModel
 from layerwise.files import check_file
 from layerwise.options import DataOptions
@@ -49,13 +49,13 @@ def diagnose(model: Path, source: DataOptions, *, output: Path, device: str) -> 
     """Write the page of what is found of a model at some rows, and give the findings as plain values.
 
     Raises:
-        InputError: for a model that `fit` made with another task than reconstruct or generate.
+        InputError: for a model that `fit` made with another task than reconstruct, generate, classify or regress; rows
+            without targets for a model that predicts.
     """
     check_file(output)
-    estimator = loaded(
-        model, ENCODERS, "cannot be diagnosed. Fit an autoencoder, by --task reconstruct or generate", device
-    )
-    findings = estimator.diagnosis_report(output, matching(estimator, source), title=model.name)
+    lack = "cannot be diagnosed. Fit an autoencoder, by --task reconstruct or generate, or a net that predicts"
+    estimator = loaded(model, (*ENCODERS, StackedClassifier, StackedRegressor), lack, device)
+    findings = estimator.diagnosis_report(output, judged(estimator, source), title=model.name)
     rows = [finding.row() for finding in findings]
     return [{name: row[name] for name in ("name", "verdict", "advice", "figures")} for row in rows]
 

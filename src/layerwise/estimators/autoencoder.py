@@ -20,7 +20,7 @@ from layerwise.errors import InputError
 from layerwise.estimators.arguments import check_arguments, named
 from layerwise.estimators.assembly import Planned, prepare
 from layerwise.estimators.base import RowsTransformer
-from layerwise.estimators.diagnosis import diagnosed, diagnosis, diagnosis_data
+from layerwise.estimators.diagnosis import diagnosed, diagnosis, write_diagnosis
 from layerwise.estimators.engine import judge, train
 from layerwise.estimators.frames import backend_of, like
 from layerwise.estimators.generation import density_of, grid, mixture, routes
@@ -377,8 +377,7 @@ class AutoencoderTransformer(RowsTransformer, ABC):
             ResourceError: when the place cannot be written.
         """
         findings = self.diagnose(X)
-        source = X.source if isinstance(X, Table) and X.source else "the given rows"
-        write_report(diagnosis_data(self.saved(), findings, title=title, source=source), path)
+        write_diagnosis(self.saved(), findings, X, path=path, title=title)
         return findings
 
     def saved(self) -> SavedModel:

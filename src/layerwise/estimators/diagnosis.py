@@ -1,23 +1,24 @@
 """A fitted model and rows as the problem that is diagnosed, and the page of what is found."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from layerwise.data import Rows
+from layerwise.data import Source, Table
 from layerwise.diagnostics import Finding, diagnose
 from layerwise.errors import InputError
 from layerwise.models import Feedforward, Network, sigmoid
 from layerwise.optim import Problem
 from layerwise.penalties import cross_entropy, is_crossed
-from layerwise.report import ReportData
+from layerwise.report import ReportData, write_report
 from layerwise.runtime import Runtime
 from layerwise.storage import SavedModel
 from layerwise.training import Objective
 
-__all__ = ["diagnosed", "diagnosis", "diagnosis_data"]
+__all__ = ["diagnosed", "diagnosis", "write_diagnosis"]
 
 MOST_ROWS = 500
 
@@ -35,8 +36,10 @@ def diagnosed(objective: Objective, model: Network) -> Objective:
     return objective
 
 
-def diagnosis(model: Network, rows: Rows, *, objective: Objective, history: Sequence[dict[str, Any]]) -> list[Finding]:
-    """All findings of a model at some rows, of which at most 500 are looked at.
+def diagnosis(
+    model: Network, rows: Source, *, objective: Objective, history: Sequence[dict[str, Any]]
+) -> list[Finding]:
+    """All findings of a model at some rows, with targets where it predicts, of which at most 500 are looked at.
 
     Raises:
         InputError: for fewer than two rows.
@@ -50,13 +53,20 @@ def diagnosis(model: Network, rows: Rows, *, objective: Objective, history: Sequ
     return diagnose(problem, history=history)
 
 
-def diagnosis_data(saved: SavedModel, findings: Sequence[Finding], *, title: str, source: str) -> ReportData:
-    """What the page of a diagnosis needs."""
-    return ReportData(
+def write_diagnosis(
+    saved: SavedModel, findings: Sequence[Finding], X: Any, *, path: str | os.PathLike[str], title: str
+) -> None:
+    """Write the page of what was found of a model at the rows X.
+
+    Raises:
+        ResourceError: when the place cannot be written.
+    """
+    data = ReportData(
         title=title,
-        source=source,
+        source=X.source if isinstance(X, Table) and X.source else "the given rows",
         history=saved.history,
         recipe=saved.recipe,
         diagnosis=[finding.row() for finding in findings],
         environment=saved.environment,
     )
+    write_report(data, path)

@@ -18,10 +18,12 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from layerwise.data import Rows, Schema, Table
 from layerwise.data.fitting import WantedScaling
+from layerwise.diagnostics import Finding
 from layerwise.errors import InputError
 from layerwise.estimators.arguments import LayerChoice, check_arguments, layer_of, named
 from layerwise.estimators.assembly import Plan
 from layerwise.estimators.base import RowsTransformer
+from layerwise.estimators.diagnosis import diagnosis, write_diagnosis
 from layerwise.estimators.page import report_data
 from layerwise.estimators.prediction import (
     Division,
@@ -40,7 +42,7 @@ from layerwise.recipes import Setting, architecture, denoising_stack
 from layerwise.report import write_report
 from layerwise.runtime import Precision, Runtime
 from layerwise.storage import SavedModel, environment, plain
-from layerwise.training import Checkpoint, History, Objective, Phase, Recipe, describe
+from layerwise.training import Checkpoint, History, Objective, Phase, Recipe, Targeted, describe
 
 __all__ = ["StackedEstimator"]
 
@@ -161,15 +163,9 @@ class StackedEstimator(RowsTransformer, ABC):
         Raises:
             InputError: where no row has a target, or one has a class that `fit` has not seen.
         """
-        check_is_fitted(self)
-        table, given = self._with_targets(X, y, reset=False)
-        self.target_.check(given)
-        rows, values = self._encode(table), given.values
-        known = np.flatnonzero(self.target_.known(values))
-        if not len(known):
-            raise table.origin.error(f"to judge, rows need targets; found none in column {given.name!r}. Give some.")
-        predicted = self._predicted(rows.take(known))
-        return plain(judge_predictions(predicted, values[known], target=self.target_, what="given rows", baseline=None))
+        rows, values = self._labelled(X, y)
+        predicted = self._predicted(rows)
+        return plain(judge_predictions(predicted, values, target=self.target_, what="given rows", baseline=None))
 
     def plan(self, X: Any, y: Any = None) -> tuple[Schema, Predictor, Recipe]:
         """What `fit` makes of these rows before it trains: the schema, the model and the phases.
@@ -195,6 +191,44 @@ class StackedEstimator(RowsTransformer, ABC):
         if X is not None:
             saved, source = replace(saved, metrics=self.evaluate(X)), "the given rows"
         write_report(report_data(saved, title=title, source=source), path)
+
+    def diagnose(self, X: Any, y: Any = None) -> list[Finding]:
+        """What `layerwise.diagnostics.diagnose` finds of the net at rows with a target, and of its fine-tuning.
+
+        The loss is that of the target: the cross-entropy of classes, the squared error of numbers.
+
+        Arguments:
+            X: rows as in `fit`, best those that it was fitted to; of more than 500 every n-th is looked at.
+            y: their targets as in `fit`.
+
+        Raises:
+            InputError: with a head, for fewer than two rows with a target, data that do not fit, or a loss that is not
+                finite.
+        """
+        check_is_fitted(self)
+        if self.head is not None:
+            raise InputError(f"to be diagnosed, a net must have learned the targets itself; its head is {self.head!r}.")
+        rows, values = self._labelled(X, y)
+        targeted, objective = Targeted(rows, self.target_.encode(values)), Objective(self.target_.fidelity)
+        return diagnosis(self.model_, targeted, objective=objective, history=self.history_.rows)
+
+    def diagnosis_report(
+        self, path: str | os.PathLike[str], X: Any, *, y: Any = None, title: str = "Predictions"
+    ) -> list[Finding]:
+        """Write one self-contained HTML page of what `diagnose` finds, with the course of the training.
+
+        Arguments:
+            path: the page to write.
+            X, y: as in `diagnose`.
+            title: its heading.
+
+        Raises:
+            InputError: as `diagnose`.
+            ResourceError: when the place cannot be written.
+        """
+        findings = self.diagnose(X, y)
+        write_diagnosis(self.saved(), findings, X, path=path, title=title)
+        return findings
 
     def saved(self) -> SavedModel:
         """All that a model folder holds.
@@ -242,6 +276,17 @@ class StackedEstimator(RowsTransformer, ABC):
         given = self._kind.read(given)
         check_consistent_length(table.array if table.array is not None else table.raws[0].values, given.values)
         return table, given
+
+    def _labelled(self, X: Any, y: Any) -> tuple[Rows, NDArray[Any]]:
+        """The rows with a target, encoded, and their targets."""
+        check_is_fitted(self)
+        table, given = self._with_targets(X, y, reset=False)
+        self.target_.check(given)
+        rows, values = self._encode(table), given.values
+        known = np.flatnonzero(self.target_.known(values))
+        if not len(known):
+            raise table.origin.error(f"to judge, rows need targets; found none in column {given.name!r}. Give some.")
+        return rows.take(known), values[known]
 
     def _prepared(self, X: Any, y: Any, seed: int, told: set[str]) -> _Prepared:
         check_arguments(self.get_params(deep=False))
