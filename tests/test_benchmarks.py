@@ -155,7 +155,7 @@ def test_the_page_of_the_deep_autoencoders_follows_the_figures(tmp_path, monkeyp
     }
     kept = {"machine": {"cores": "2"}, "decay": [1e-4, 1e-5], "cpu_seconds": 90.0, "figures": figures}
     (tmp_path / "deep_autoencoders-curves.json").write_text(json.dumps(kept), encoding="utf-8")
-    full = {"figures": {"long": {"optimizer": "EKFAC", "curve": curve[:5]}}}
+    full = {"machine": {"threads": "1"}, "figures": {"long": {"optimizer": "EKFAC", "curve": curve[:5]}}}
     (tmp_path / "deep_autoencoders-curves-full.json").write_text(json.dumps(full), encoding="utf-8")
     page = tmp_path / "page.md"
     for name, value in (("RESULTS", tmp_path), ("DRAWN", tmp_path / "pictures"), ("PAGE", page)):
@@ -167,7 +167,7 @@ def test_the_page_of_the_deep_autoencoders_follows_the_figures(tmp_path, monkeyp
     assert "**KFAC came to 0.75 in 1 s** (8 updates), of the second order, in a longer run." in told
     assert "**Adam came to 1 in 1 s** (6 updates), of the first order, in a longer run." in told
     assert "KFAC had the last error of Adam's longer run after 3.1% of Adam's updates and 60% of its time." in told
-    assert "With --full: **EKFAC came to 1.2 in 0 s** (5 updates)." in told
+    assert "With --full (threads 1): **EKFAC came to 1.2 in 0 s** (5 updates)." in told
     assert "a weight decay of 0.0001, of 1e-05 beside the squared error, and none once" in told
     assert "All runs together took 1.5 CPU minutes." in told
     assert "MNIST" not in told
